@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// x64 code at one address to arm64 code: discover a region, analyse it, lower it. Pure: reads code through a callback,
+// writes into the caller's buffers, keeps nothing.
+//
+// State at every entry and exit of a region: see emu/run/ctx.h ("Registers").
+// Exits
+//  - direct (jmp, jcc, call, fall-through to code outside the region): a patchable word `b stub` (or `bl`) at `site`, and a
+//    link stub `svc #SVC_EMU_LINK` in the region's tail at `stub`. The runtime patches `site` to branch straight to the target's
+//    entry, and back to the stub. Until then the svc enters the kernel once.
+//  - to an EC page (source.is_ec says so): x9 = target, b EMU_STUB_DISPATCH.
+//  - indirect (ret, jmp/call r/m): x9 = target, then the table look-up inline or b EMU_STUB_DISPATCH.
+//  - raising: svc #SVC_EMU_TRAP / SVC_EMU_DIVIDE; an instruction left to the kernel: svc #SVC_EMU_INSN, with
+//    the flags in canonical form before and after.
+// Instructions the lowering does not know end the region with SVC_EMU_TRAP; the runtime decodes them again and raises
+// "unsupported instruction".
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct emu_features {          // of the core; probed once (ID_AA64*). All false is ARMv8.0 (Cortex-A72).
+    bool lse, lse2, lrcpc, lrcpc2, flagm, flagm2, afp, frintts, crc32, aes, pmull, sha1, sha2, fhm, cssc;
+};
+
+enum memory_model { MODEL_PLAIN, MODEL_TSO };
+
+struct code_source {
+    // Copies up to `max` bytes of x64-executable, non-EC memory at va; returns how many (0: may not be executed).
+    size_t (*read)(void *context, uint64_t va, uint8_t *buffer, size_t max);
+    bool   (*is_ec)(void *context, uint64_t va);
+    void    *context;
+};
+
+struct lower_config {
+    struct emu_features features;
+    enum memory_model model;
+    uint64_t code_va;          // EL0 address the first code word will run at
+    uint64_t stub_dispatch;    // EMU_STUB_ADDRESS(EMU_STUB_DISPATCH): within +-128 MiB of code_va
+    uint32_t max_instructions; // bound of a region; 0: default (1 is legal and used by tests)
+};
+
+struct lower_entry { uint64_t rip; uint32_t offset; };             // offsets in bytes from code_va
+struct lower_exit  { uint64_t target; uint32_t site, stub; };
+// From `offset` (inclusive) up to the next point's offset the x64 instruction at rip executes. `recipe` says how the
+// architectural flags are found at a fault there (see lower_recover).
+struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; };
+
+struct lower_result {
+    // Buffers and capacities: the caller's. Counts: filled in.
+    uint32_t *code;               uint32_t code_capacity, code_count;        // words
+    struct lower_entry *entries;  uint32_t entry_capacity, entry_count;      // [0] is the requested rip
+    struct lower_exit *exits;     uint32_t exit_capacity, exit_count;
+    struct lower_point *points;   uint32_t point_capacity, point_count;      // ascending offsets
+    uint64_t first, last;         // x64 byte range read [first, last): what a write must hit to invalidate the region
+    uint32_t x64_instructions, x64_bytes;
+};
+
+enum lower_status {
+    LOWER_OK,
+    LOWER_NOT_EXECUTABLE,   // no byte at rip may be executed
+    LOWER_FULL,             // a buffer is too small: nothing usable; call again with larger ones or a smaller max_instructions
+};
+enum lower_status lower_region(const struct lower_config *config, const struct code_source *source, uint64_t rip,
+                               struct lower_result *result);
+
+// Exact x64 flags at a point, from the saved arm64 state of a thread stopped there: fills *eflags with CF PF AF ZF SF OF
+// (bit positions of RFLAGS). x[31] = general registers x0..x30; nzcv in bits 31:28. DF is the caller's business.
+void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], uint64_t sp, uint32_t nzcv, uint32_t *eflags);
+// The inverse, canonical: x[23], x[24] and NZCV for given flags (used when a context is taken in at a region entry).
+void lower_flags_in(uint32_t eflags, uint64_t *x23, uint64_t *x24, uint32_t *nzcv);

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// The state that translated code, the EL0 stubs and the kernel's translator runtime share.
+// Included by C and by assembly.
+//
+// Registers while x64 code runs (ARM64EC mapping, ARM64EC ABI conventions):
+//   rax x8  rcx x0  rdx x1  rbx x27  rsp sp  rbp x29  rsi x25  rdi x26  r8..r11 x2..x5  r12..r15 x19..x22
+//   xmm0..15 v0..v15   gs base (TEB) x18
+// Translator's own:
+//   x28  struct emu_ctx of the thread, always
+//   x23  PF source: PF = even parity of its low byte      x24  AF source: AF = bit 4
+//   NZCV: N = SF, Z = ZF, V = OF; at every block entry and exit C = NOT CF (as SUBS leaves it)
+//   x9   target address on the way to a dispatcher stub
+//   x6 x7 x10-x17 x30, v16-v31  scratch; the stubs may change x10-x17, x30 and nothing else
+// DF, MXCSR's unmapped bits, x87 and what else has no register live in struct emu_ctx.
+#pragma once
+
+// svc immediates raised by translated code and stubs (EL0 may not raise them from anywhere else).
+#define SVC_EMU_MISS     0x8000   // stub: x9 = rip that is not in the table
+#define SVC_EMU_LINK     0x8001   // link stub of a direct exit: the exit is found by the svc's address
+#define SVC_EMU_TRAP     0x8002   // the x64 instruction at this point raises: kernel decodes it (int3, ud2, hlt, syscall ...)
+#define SVC_EMU_INSN     0x8003   // the kernel executes this one x64 instruction on the saved registers, then resumes after the svc
+#define SVC_EMU_DIVIDE   0x8004   // #DE at this point
+#define SVC_EMU_BAD_EC   0x8005   // stub: x9 = rip in an EC page that may not be entered from x64 code
+
+// Offsets in struct emu_ctx. The first 0x60 bytes are CHPE_V2_CPU_AREA_INFO (TEB + 0x1788 points here).
+#define CTX_IN_SIMULATION   0x00
+#define CTX_IN_CALLBACK     0x01
+#define CTX_STACK_BASE      0x08
+#define CTX_STACK_LIMIT     0x10
+#define CTX_CONTEXT_AMD64   0x18
+#define CTX_DOORBELL        0x20
+#define CTX_EMULATOR_DATA   0x30
+#define CTX_TABLE           0x60   // u64: EMU_TABLE_BASE of the process
+#define CTX_DF              0x68   // u32: 0, or 1 when the direction flag is set
+#define CTX_MXCSR           0x6c   // u32: bits with no home in FPCR/FPSR (DAZ without AFP, DE); the rest is read from FPCR/FPSR
+#define CTX_EFLAGS          0x70   // u32: PF, AF, DF of the last context handed out or taken in (conversion loses them)
+#define CTX_X87_CONTROL     0x74   // u16
+#define CTX_X87_STATUS      0x76   // u16
+#define CTX_X87_TAG         0x78   // u16
+#define CTX_SWITCHES        0x80   // u64: transitions between x64 and EC code
+#define CTX_SPILL           0x90   // 16 * u64: the lowering's own spill slots
+#define CTX_YMM_HIGH        0x110  // 16 * 16 bytes
+#define CTX_X87_REGISTERS   0x210  // 8 * 16 bytes
+#define CTX_BYTES           0x400
+
+// Branch target table: 2^CTX_TABLE_BITS entries of 16 bytes {u64 rip, u64 code}, index = (rip >> 0) mod size after
+// rip ^= rip >> CTX_TABLE_BITS. An empty entry has rip = ~0.  code = 0 never occurs.
+#define CTX_TABLE_BITS 16
