@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// The translator runtime as the kernel sees it.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "kernel/abi/ntstatus.h"
+#include "kernel/abi/syscall.h"
+#include "kernel/arm64/trap.h"
+#include "mm/aspace.h"
+
+struct emu_process;                       // one an x64 process: private cache, branch target table, counters
+
+status_t emu_init(void);                  // boot core, after mm and cores are known: features, stub page, shared cache
+// Maps stubs, caches and table into the space (kind ASPACE_X64).
+status_t emu_process_create(struct aspace *as, struct emu_process **out);
+void     emu_process_destroy(struct emu_process *p);             // before aspace_destroy, no thread left
+status_t emu_thread_create(struct emu_process *p, uva_t *cpu_area);   // value for TEB_CPU_AREA
+void     emu_thread_destroy(struct emu_process *p, uva_t cpu_area);
+// A second observer of the process's memory appears (second thread, shared writable mapping): from now on x86-TSO.
+// Called before that thread first runs. Idempotent.
+status_t emu_process_make_tso(struct emu_process *p);
+
+// Makes the frame start x64 code at rip: registers are already in the ARM64EC mapping; sets elr to the stub, x9, x28.
+void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t rip, uint32_t eflags);
+
+// What came of an svc or a fault inside translated code.
+enum emu_outcome {
+    EMU_RESUME,          // frame is ready
+    EMU_SYSCALL,         // x64 `syscall`: frame is in x64 state with elr = rip after it; number in x8, arguments see syscall.h
+    EMU_EXCEPTION,       // frame is in x64 state (elr = rip), exception describes it
+    EMU_NOT_MINE,        // the pc does not belong to the translator
+};
+struct exception {                        // EXCEPTION_RECORD without its links
+    status_t code;
+    uint32_t parameter_count;
+    uint64_t address;
+    uint64_t parameters[4];
+    char     detail[96];                  // for the crash report, e.g. "unsupported instruction 0f 01 d0 (xgetbv)"
+};
+// svc immediate >= SVC_EMU_FIRST. Interrupts may be enabled. fp is the thread's live FP state (saved by the caller if it needs it).
+enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16_t immediate, struct exception *out);
+// A fault (data abort, alignment, undefined instruction) with pc in translated code or stubs: turns the frame into exact x64
+// state (elr = rip, NZCV with C = CF, PF/AF/DF in the CPU area's CTX_EFLAGS). EMU_NOT_MINE leaves the frame alone.
+enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame);
+
+void emu_invalidate(struct aspace *as, uva_t base, uint64_t size);  // code in the range has changed or gone
+void emu_count(struct emu_process *p, struct process_counters *out); // adds the translator's counters
