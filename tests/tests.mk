@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# Host tests and the runner. Included by the top Makefile.
+
+# Host tests: every tests/host/NAME_test.c is one program, linked with all pure sources (no kernel headers, no globals)
+# under the address and undefined-behaviour sanitizers. A line `// link: mm/foo.c -lZydis` in the test names more sources
+# and libraries it needs.
+PURE_C     := $(sort $(wildcard emu/x64/*.c emu/a64/*.c emu/lower/*.c loader/pe/*.c loader/arm64x/*.c))
+HOST_TESTS := $(sort $(wildcard tests/host/*_test.c))
+HOST_BIN   := $(HOST_TESTS:tests/host/%.c=$(B)/host/%)
+HOST_FLAGS := -std=gnu17 -O1 -g -Wall -Wextra -Werror -I. -fsanitize=address,undefined -fno-sanitize-recover=all \
+    -fno-omit-frame-pointer
+
+$(B)/host/obj/%.o: %.c Makefile tests/tests.mk | $(READY)
+	@mkdir -p $(@D)
+	$(call say,HOSTCC,$<)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/host/libpure.a: $(PURE_C:%.c=$(B)/host/obj/%.o)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,HOSTAR,$@)
+	$(Q)ar rcs $@ $^
+
+link_words = $(shell sed -n 's,^// link:,,p' $(1))
+define host_test
+$(B)/host/$(1): $(B)/host/obj/tests/host/$(1).o \
+    $(patsubst %.c,$(B)/host/obj/%.o,$(filter %.c,$(call link_words,tests/host/$(1).c))) $(B)/host/libpure.a
+	$$(call say,HOSTLD,$$@)
+	$$(Q)$$(HOSTCC) $$(HOST_FLAGS) -o $$@ $$^ $(filter -l%,$(call link_words,tests/host/$(1).c))
+endef
+$(foreach t,$(HOST_TESTS:tests/host/%.c=%),$(eval $(call host_test,$(t))))
+
+host-tests: $(HOST_BIN)
+	$(Q)tests/run --only host
+
+-include $(shell find $(B)/host/obj -name '*.d' 2>/dev/null)
+
+test: all test-kernel $(HOST_BIN)
+	$(Q)tests/run $(if $(T),--match '$(T)')
