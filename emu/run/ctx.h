@@ -30,7 +30,6 @@
 #define CTX_CONTEXT_AMD64   0x18
 #define CTX_DOORBELL        0x20
 #define CTX_EMULATOR_DATA   0x30
-#define CTX_TABLE           0x60   // u64: EMU_TABLE_BASE of the process
 #define CTX_DF              0x68   // u32: 0, or 1 when the direction flag is set
 #define CTX_MXCSR           0x6c   // u32: bits with no home in FPCR/FPSR (DAZ without AFP, DE); the rest is read from FPCR/FPSR
 #define CTX_EFLAGS          0x70   // u32: PF, AF, DF of the last context handed out or taken in (conversion loses them)
@@ -43,6 +42,8 @@
 #define CTX_X87_REGISTERS   0x210  // 8 * 16 bytes
 #define CTX_BYTES           0x400
 
-// Branch target table: 2^CTX_TABLE_BITS entries of 16 bytes {u64 rip, u64 code}, index = (rip >> 0) mod size after
-// rip ^= rip >> CTX_TABLE_BITS. An empty entry has rip = ~0.  code = 0 never occurs.
+// Branch target table at EMU_TABLE_BASE: 2^16 entries of one u64, so that a look-up is one single-copy atomic load.
+//   index  = (rip ^ rip >> 16) & 0xffff
+//   entry  = (rip >> 16) << 32 | (code - EMU_STUBS_BASE);  with the index it determines a canonical rip exactly.
+// An empty entry is 0: it can only match rip < 64 KiB, and then leads to EMU_STUB_MISS.
 #define CTX_TABLE_BITS 16

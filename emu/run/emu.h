@@ -39,8 +39,12 @@ struct exception {                        // EXCEPTION_RECORD without its links
 };
 // svc immediate >= SVC_EMU_FIRST. Interrupts may be enabled. fp is the thread's live FP state (saved by the caller if it needs it).
 enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16_t immediate, struct exception *out);
+// After a repaired fault in translated code: if the store hit code that the running translation was made from, the frame is
+// turned so that the store runs alone and what follows is translated anew.
+void emu_retry(struct emu_process *p, struct trap_frame *frame);
 // A fault (data abort, alignment, undefined instruction) with pc in translated code or stubs: turns the frame into exact x64
-// state (elr = rip, NZCV with C = CF, PF/AF/DF in the CPU area's CTX_EFLAGS). EMU_NOT_MINE leaves the frame alone.
+// state (elr = rip, NZCV with C = CF, PF/AF/DF in the CPU area's CTX_EFLAGS). EMU_RESUME: repaired, just continue.
+// EMU_EXCEPTION: converted, raise what the fault says. EMU_NOT_MINE leaves the frame alone.
 enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame);
 
 void emu_invalidate(struct aspace *as, uva_t base, uint64_t size);  // code in the range has changed or gone

@@ -64,16 +64,19 @@ struct startup_block {
 #define SYSTEM_DLL_END     0x00007ffc00000000ull
 
 // The stub page begins with a table of 32-byte slots, each starting with a branch: addresses are constants.
-// Register contracts: shared reference of the ARM64EC ABI; comments in emu/run/stubs.S.
+// Register contracts: the ARM64EC ABI; comments in emu/run/stubs.S.
 enum emu_stub {
-    EMU_STUB_DISPATCH = 0,            // x9 = x64 or EC target in x64 state: continue there (jump semantics)
-    EMU_STUB_CALL_NO_REDIRECT = 1,    // value for __os_arm64x_dispatch_call_no_redirect cells
-    EMU_STUB_RET = 2,                 // value for __os_arm64x_dispatch_ret cells
-    EMU_STUB_X64_JUMP = 3,            // value for __os_arm64x_x64_jump (dispatch_fptr) cells
-    EMU_STUB_CHECK_ICALL = 4,         // value for __os_arm64x_dispatch_icall and ..._cfg cells
-    EMU_STUB_CHECK_CALL = 5,          // value for __os_arm64x_dispatch_call cells
-    EMU_STUB_GET_X64_INFORMATION = 6,
-    EMU_STUB_SET_X64_INFORMATION = 7,
-    EMU_STUB_COUNT = 8,
+    EMU_STUB_MISS = 0,                // x9 = target that is not in the branch target table: enters the kernel
+    EMU_STUB_DISPATCH = 1,            // x9 = x64 or EC target in x64 state: continue there (jump semantics)
+    EMU_STUB_CALL_NO_REDIRECT = 2,    // value for __os_arm64x_dispatch_call_no_redirect cells
+    EMU_STUB_RET = 3,                 // value for __os_arm64x_dispatch_ret cells
+    EMU_STUB_X64_JUMP = 4,            // value for __os_arm64x_x64_jump (dispatch_fptr) cells
+    EMU_STUB_CHECK_ICALL = 5,         // value for __os_arm64x_dispatch_icall and ..._cfg cells
+    EMU_STUB_CHECK_CALL = 6,          // value for __os_arm64x_dispatch_call cells
+    EMU_STUB_GET_X64_INFORMATION = 7,
+    EMU_STUB_SET_X64_INFORMATION = 8,
+    EMU_STUB_ENTER_EC = 9,            // x9 = EC target in x64 state (the table points here)
+    EMU_STUB_COUNT = 10,
 };
 #define EMU_STUB_ADDRESS(n) (EMU_STUBS_BASE + 32u * (n))
+#define EMU_RET_BYTE       (EMU_STUBS_BASE + 0xf000u)   // one x64 RET (C3) in a page of x64 code: misaligned callers return through it
