@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+//
+// info.c - questions about an instruction, answered from x64_ops.inc and the operands.
+#include "emu/x64/x64.h"
+
+static const struct x64_op_info op_infos[X64_OP_COUNT] = {
+    [X64_BAD] = { .name = "BAD" },
+#define X(name_, isa_, access_, reads, writes, undefined, cleared, gpr_reads, gpr_writes, attributes_) \
+    [X64_##name_] = { .name = #name_, .access = access_, .isa = X64_ISA_##isa_, .flags_read = reads, \
+        .flags_written = writes, .flags_undefined = undefined, .flags_cleared = cleared, \
+        .gpr_read = gpr_reads, .gpr_written = gpr_writes, .attributes = attributes_ },
+#include "emu/x64/x64_ops.inc"
+#undef X
+};
+
+const struct x64_op_info *x64_op_info(enum x64_op op)
+{
+    return &op_infos[(unsigned)op < X64_OP_COUNT ? op : X64_BAD];
+}
+
+uint16_t x64_cond_flags(enum x64_cond cond)
+{
+    static const uint16_t flags[8] = { X64_OF, X64_CF, X64_ZF, X64_CF | X64_ZF, X64_SF, X64_PF,
+                                       X64_SF | X64_OF, X64_ZF | X64_SF | X64_OF };
+    return cond == X64_CC_NONE ? 0 : flags[cond >> 1 & 7];
+}
+
+// Shifts and rotates: the count is the last operand. A count of zero, after masking, changes no flag.
+enum count { COUNT_ZERO, COUNT_NOT_ZERO, COUNT_UNKNOWN };
+
+static enum count shift_count(const struct x64_insn *insn)
+{
+    const struct x64_operand *count = &insn->opd[insn->operand_count - 1];
+    if (count->kind != X64_OPD_IMM)
+        return COUNT_UNKNOWN;
+    return count->value & (insn->opsize == 8 ? 63 : 31) ? COUNT_NOT_ZERO : COUNT_ZERO;
+}
+
+static bool repeats(const struct x64_insn *insn)
+{
+    return insn->prefixes & (X64_P_REP | X64_P_REPNE);
+}
+
+uint16_t x64_flags_read(const struct x64_insn *insn)
+{
+    return x64_op_info(insn->op)->flags_read | x64_cond_flags(insn->cond);
+}
+
+uint16_t x64_flags_written(const struct x64_insn *insn)
+{
+    const struct x64_op_info *info = x64_op_info(insn->op);
+    if ((info->attributes & X64_A_IF_COUNT) && shift_count(insn) == COUNT_ZERO)
+        return 0;
+    return info->flags_written;
+}
+
+uint16_t x64_flags_killed(const struct x64_insn *insn)
+{
+    const struct x64_op_info *info = x64_op_info(insn->op);
+    if ((info->attributes & X64_A_IF_COUNT) && shift_count(insn) != COUNT_NOT_ZERO)
+        return 0;
+    if (repeats(insn))                              // rcx may be zero
+        return 0;
+    return info->flags_written | info->flags_undefined;
+}
+
+// The byte forms of MUL and DIV work in ax alone.
+static uint16_t implicit_gprs(const struct x64_insn *insn, uint16_t mask)
+{
+    bool only_ax = insn->op == X64_MUL || insn->op == X64_IMUL1 || insn->op == X64_DIV || insn->op == X64_IDIV;
+    if (only_ax && insn->opsize == 1)
+        mask &= (uint16_t)~(1 << X64_RDX);
+    if (repeats(insn))
+        mask |= 1 << X64_RCX;
+    return mask;
+}
+
+uint16_t x64_gprs_read(const struct x64_insn *insn)
+{
+    uint16_t mask = implicit_gprs(insn, x64_op_info(insn->op)->gpr_read);
+    for (unsigned i = 0; i < insn->operand_count; i++) {
+        const struct x64_operand *opd = &insn->opd[i];
+        bool partial = opd->kind == X64_OPD_GPR8_HIGH || (opd->kind == X64_OPD_GPR && opd->size < 4);
+        if ((opd->kind == X64_OPD_GPR || opd->kind == X64_OPD_GPR8_HIGH) &&
+            ((opd->access & X64_READ) || ((opd->access & X64_WRITE) && partial)))
+            mask |= (uint16_t)(1 << opd->reg);
+    }
+    if (insn->form & X64_F_MEM) {
+        if (insn->mem.base < 16)
+            mask |= (uint16_t)(1 << insn->mem.base);
+        if (insn->mem.index < 16 && !insn->mem.vsib)
+            mask |= (uint16_t)(1 << insn->mem.index);
+    }
+    return mask;
+}
+
+uint16_t x64_gprs_written(const struct x64_insn *insn)
+{
+    uint16_t mask = implicit_gprs(insn, x64_op_info(insn->op)->gpr_written);
+    for (unsigned i = 0; i < insn->operand_count; i++) {
+        const struct x64_operand *opd = &insn->opd[i];
+        if ((opd->kind == X64_OPD_GPR || opd->kind == X64_OPD_GPR8_HIGH) && (opd->access & X64_WRITE))
+            mask |= (uint16_t)(1 << opd->reg);
+    }
+    return mask;
+}
+
+enum x64_flow x64_flow(const struct x64_insn *insn)
+{
+    enum x64_flow flow = (enum x64_flow)(x64_op_info(insn->op)->attributes >> X64_FLOW_SHIFT);
+    bool direct = insn->opd[0].kind == X64_OPD_REL;
+    if (flow == X64_FLOW_JUMP && !direct)
+        return X64_FLOW_JUMP_INDIRECT;
+    if (flow == X64_FLOW_CALL && !direct)
+        return X64_FLOW_CALL_INDIRECT;
+    return flow;
+}
+
+bool x64_ends_block(const struct x64_insn *insn)
+{
+    return x64_flow(insn) != X64_FLOW_NEXT;
+}
+
+// Memory that no operand names: how many of the stack and string operations read, and how many write.
+static bool implicit_read(const struct x64_insn *insn)
+{
+    switch (insn->op) {
+    case X64_POP: case X64_POPF: case X64_LEAVE: case X64_RET: case X64_RET_FAR: case X64_IRET:
+    case X64_MOVS: case X64_CMPS: case X64_SCAS: case X64_LODS: case X64_OUTS: case X64_XLAT: case X64_ENTER:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool implicit_write(const struct x64_insn *insn)
+{
+    switch (insn->op) {
+    case X64_PUSH: case X64_PUSHF: case X64_CALL: case X64_CALL_FAR: case X64_ENTER:
+    case X64_MOVS: case X64_STOS: case X64_INS: case X64_MASKMOVQ: case X64_MASKMOVDQU: case X64_VMASKMOVDQU:
+    case X64_CLZERO: case X64_MOVDIR64B: case X64_ENQCMD: case X64_ENQCMDS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool operand_access(const struct x64_insn *insn, unsigned access)
+{
+    return (insn->form & X64_F_MEM) && (insn->opd[insn->mem_operand].access & access);
+}
+
+bool x64_reads_memory(const struct x64_insn *insn)
+{
+    return operand_access(insn, X64_READ) || implicit_read(insn);
+}
+
+bool x64_writes_memory(const struct x64_insn *insn)
+{
+    return operand_access(insn, X64_WRITE) || implicit_write(insn);
+}
+
+bool x64_may_fault(const struct x64_insn *insn)
+{
+    const struct x64_op_info *info = x64_op_info(insn->op);
+    return (info->attributes & (X64_A_FAULTS | X64_A_PRIVILEGED | X64_A_IO)) || info->isa == X64_ISA_X87 ||
+           x64_reads_memory(insn) || x64_writes_memory(insn);
+}
+
+const char *x64_status_name(enum x64_status status)
+{
+    switch (status) {
+    case X64_OK: return "ok";
+    case X64_TRUNCATED: return "truncated";
+    case X64_INVALID: return "invalid opcode";
+    case X64_TOO_LONG: return "longer than 15 bytes";
+    }
+    return "unknown status";
+}
+
+const char *x64_isa_name(enum x64_isa isa)
+{
+    static const char *const names[X64_ISA_COUNT] = {
+#define I(name) [X64_ISA_##name] = #name,
+#include "emu/x64/x64_isa.inc"
+#undef I
+    };
+    return (unsigned)isa < X64_ISA_COUNT ? names[isa] : "unknown";
+}
