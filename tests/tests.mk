@@ -30,6 +30,10 @@ $(B)/host/$(1): $(B)/host/obj/tests/host/$(1).o \
 endef
 $(foreach t,$(HOST_TESTS:tests/host/%.c=%),$(eval $(call host_test,$(t))))
 
+# Images that tests load, linked outside the project's own image rules.
+include tests/images/images.mk
+$(HOST_BIN): | test-images
+
 host-tests: $(HOST_BIN)
 	$(Q)tests/run --only host
 
