@@ -37,7 +37,11 @@ struct lower_config {
     uint64_t code_va;          // EL0 address the first code word will run at
     uint64_t stub_dispatch;    // EMU_STUB_ADDRESS(EMU_STUB_DISPATCH): within +-128 MiB of code_va
     uint32_t max_instructions; // bound of a region; 0: default (1 is legal and used by tests)
+    bool trap_by_brk;          // `brk #n` instead of `svc #n`: for test programs under an operating system that has its own svc
 };
+
+// Working memory for one call of lower_region: the caller's, 16-byte aligned, no contents to keep.
+#define LOWER_WORK_BYTES (256u * 1024)
 
 struct lower_entry { uint64_t rip; uint32_t offset; };             // offsets in bytes from code_va
 struct lower_exit  { uint64_t target; uint32_t site, stub; };
@@ -53,12 +57,14 @@ struct lower_result {
     struct lower_point *points;   uint32_t point_capacity, point_count;      // ascending offsets
     uint64_t first, last;         // x64 byte range read [first, last): what a write must hit to invalidate the region
     uint32_t x64_instructions, x64_bytes;
+    void *work;             // LOWER_WORK_BYTES, in
 };
 
 enum lower_status {
     LOWER_OK,
     LOWER_NOT_EXECUTABLE,   // no byte at rip may be executed
     LOWER_FULL,             // a buffer is too small: nothing usable; call again with larger ones or a smaller max_instructions
+    LOWER_DEFECT,           // the lowering asked for an arm64 instruction that does not exist: a bug here, nothing usable
 };
 enum lower_status lower_region(const struct lower_config *config, const struct code_source *source, uint64_t rip,
                                struct lower_result *result);

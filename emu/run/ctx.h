@@ -7,9 +7,10 @@
 //   xmm0..15 v0..v15   gs base (TEB) x18
 // Translator's own:
 //   x28  struct emu_ctx of the thread, always
-//   x23  PF source: PF = even parity of its low byte      x24  AF source: AF = bit 4
+//   x23  PF source: PF = even parity of its low byte      x24  AF source: AF = bit 4 of x23 ^ x24
 //   NZCV: N = SF, Z = ZF, V = OF; at every block entry and exit C = NOT CF (as SUBS leaves it)
 //   x9   target address on the way to a dispatcher stub
+//   x7   carry kept aside inside a region (scratch at its entries and exits)
 //   x6 x7 x10-x17 x30, v16-v31  scratch; the stubs may change x10-x17, x30 and nothing else
 // DF, MXCSR's unmapped bits, x87 and what else has no register live in struct emu_ctx.
 #pragma once
