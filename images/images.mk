@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+# Everything that runs at EL0. Each system DLL is an Arm64X image: its sources are compiled twice, for Arm64 and for
+# ARM64EC, and linked into one file with two views. Included by the top Makefile, which defines CLANG, LLD_LINK, ...
+ifdef LLVM
+LLVM_LIB ?= $(LLVM)/llvm-lib
+else
+LLVM_LIB ?= $(ZIG) lib
+endif
+# Headers and import definitions of mingw-w64, as the pinned toolchain ships them.
+WIN_INCLUDE ?= $(ZIGLIB)/libc/include/any-windows-any
+
+I  := $(B)/images
+IO := $(I)/obj
+
+IMAGE_TARGET_ec    := arm64ec-pc-windows-gnu
+IMAGE_TARGET_arm64 := aarch64-pc-windows-gnu
+IMAGE_TARGET_x64   := x86_64-pc-windows-gnu
+# One function a section lets the linker drop what an image does not use. No stack cookies in our own images.
+IMAGE_FLAGS := -O2 -g -gcodeview -ffunction-sections -fno-stack-protector -fno-builtin -ffreestanding -nostdlibinc -I.
+IMAGE_WARN  := -Wall -Wextra -Werror
+IMAGE_WIN   := -isystem $(CLANG_INCLUDE) -isystem $(WIN_INCLUDE)
+
+# $(call image_rules,KIND): objects of one kind. IMAGE_EXTRA_(path) adds flags for a folder.
+define image_rules
+$(IO)/$(1)/%.c.obj: %.c images/images.mk | $(READY)
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$< ($(1)))
+	$$(Q)$$(CLANG) --target=$(IMAGE_TARGET_$(1)) -std=gnu17 $(IMAGE_FLAGS) $$(or $$(IMAGE_OWN),$(IMAGE_WARN) $(IMAGE_WIN)) -MMD -MP -c -o $$@ $$<
+$(IO)/$(1)/%.S.obj: %.S images/images.mk | $(READY)
+	@mkdir -p $$(@D)
+	$$(call say,AS,$$< ($(1)))
+	$$(Q)$$(CLANG) --target=$(IMAGE_TARGET_$(1)) $(IMAGE_FLAGS) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach kind,ec arm64 x64,$(eval $(call image_rules,$(kind))))
+objects_of = $(patsubst %,$(IO)/$(1)/%.obj,$(2))
+
+# Start-up objects of our own images, by kind.
+CRT_ec    := images/crt/chpe.S images/crt/chkstk.S images/crt/mem.c images/crt/security.c
+CRT_arm64 := images/crt/loadcfg.S images/crt/chkstk.S images/crt/mem.c images/crt/security.c
+CRT_x64   := images/crt/loadcfg.S images/crt/chkstk_x64.S images/crt/mem.c images/crt/security.c
+
+# $(call dll,NAME,SOURCES for both views,further EC-view SOURCES (x64: prefix chooses that kind),ENTRY or none,DLLs it imports)
+define dll
+$(I)/$(1).dll: $$(call objects_of,ec,$(2) $$(CRT_ec)) $$(call objects_of,arm64,$(2) $$(CRT_arm64)) \
+    $$(call objects_of,x64,$(3)) images/$(1)/$(1).def $(5:%=$(I)/lib/%.lib) images/images.mk
+	$$(call say,LINK,$$@)
+	$$(Q)$$(LLD_LINK) -nologo -machine:arm64x -dll -noimplib -debug -nodefaultlib -opt:ref -opt:noicf -out:$$@ -pdb:$$(@:.dll=.pdb) \
+	    -def:images/$(1)/$(1).def -defArm64Native:images/$(1)/$(1).def $(if $(4),-entry:$(4),-noentry) \
+	    $$(filter %.obj,$$^) $$(filter %.lib,$$^)
+IMAGES += $(I)/$(1).dll
+IMAGE_OBJECTS += $$(call objects_of,ec,$(2) $$(CRT_ec)) $$(call objects_of,arm64,$(2) $$(CRT_arm64)) $$(call objects_of,x64,$(3))
+endef
+
+# Import libraries come from the definition files, so that DLLs may import each other: lib/ for Arm64X, libx64/ for x64.
+$(I)/lib/%.lib: | $(READY)
+	@mkdir -p $(@D)
+	$(Q)$(LLVM_LIB) -machine:arm64x -def:$< -defArm64Native:$< -out:$@ >/dev/null
+$(I)/libx64/%.lib: | $(READY)
+	@mkdir -p $(@D)
+	$(Q)$(LLVM_LIB) -machine:x64 -def:$< -out:$@ >/dev/null
+define import_library
+$(I)/lib/$(1).lib $(I)/libx64/$(1).lib: images/$(1)/$(1).def
+endef
+
+NTDLL := $(sort $(wildcard images/ntdll/*.c images/ntdll/*.S))
+$(eval $(call import_library,ntdll))
+$(eval $(call dll,ntdll,$(NTDLL),,,))
+
+IMAGE_OBJECTS := $(sort $(IMAGE_OBJECTS))
+images: $(IMAGES)
+-include $(IMAGE_OBJECTS:.obj=.d)
