@@ -49,7 +49,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-PHONIES := all help kernel objects test-kernel images host-tests run test bench clean distclean deps-check
+PHONIES := all help kernel objects test-kernel images host-tests test-programs run test bench sdcard clean distclean deps-check
 .PHONY: $(PHONIES)
 
 # Everything that uses a tool has this as order-only prerequisite (`| $(READY)`): tools/deps installs what is missing,

@@ -39,5 +39,30 @@ host-tests: $(HOST_BIN)
 
 -include $(shell find $(B)/host/obj -name '*.d' 2>/dev/null)
 
-test: all test-kernel $(HOST_BIN)
+# Programs as anybody's toolchain makes them: unchanged C, compiled for both machines by the mingw side of the pinned
+# toolchain, not linked with anything of Janus.
+PROGRAM_C   := $(sort $(wildcard tests/programs/src/*.c tests/bench/*.c))
+PROGRAM_EXE := $(foreach a,x64 arm64,$(patsubst %.c,$(B)/tests/%-$(a).exe,$(notdir $(PROGRAM_C))))
+target_x64   := x86_64-windows-gnu
+target_arm64 := aarch64-windows-gnu
+vpath %.c tests/programs/src tests/bench
+
+define program
+$(B)/tests/%-$(1).exe: %.c tests/tests.mk | $(READY)
+	@mkdir -p $$(@D)
+	$$(call say,WINCC,$$@)
+	$$(Q)$(ZIG) cc -target $(target_$(1)) -O2 -Wall -Wextra -Werror -o $$@ $$<
+	@rm -f $$(@:.exe=.pdb)
+endef
+$(foreach a,x64 arm64,$(eval $(call program,$(a))))
+
+test-programs: $(PROGRAM_EXE)
+
+test: all test-kernel $(HOST_BIN) test-programs
 	$(Q)tests/run $(if $(T),--match '$(T)')
+
+bench: all test-programs
+	$(Q)tests/bench/run
+
+sdcard: all
+	$(Q)tools/sdcard $(B)/sdcard.img $(or $(RUN),$(B)/images/demo.exe) $(ARGS)

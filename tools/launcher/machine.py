@@ -24,7 +24,8 @@ def _need(path, what):
     return path
 
 
-def _read(path, what):
+def read(path, what):
+    """The bytes of a file that make or tools/deps should have put there."""
     with open(_need(path, what), "rb") as file:
         return file.read()
 
@@ -68,6 +69,6 @@ def _raspi4b(options, kernel, initrd, initrd_path, bootargs, directory):
     if options.via == "kernel":
         return out + ["-kernel", kernel, "-initrd", initrd_path, "-append", bootargs]
     card = os.path.join(directory, "sdcard")
-    uboot.write_sd_card(card, uboot.pi_files(_read(UBOOT_RPI, "U-Boot for the Pi"), _read(kernel, "the kernel"), initrd,
+    uboot.write_sd_card(card, uboot.pi_files(read(UBOOT_RPI, "U-Boot for the Pi"), read(kernel, "the kernel"), initrd,
                                              bootargs))
     return out + ["-kernel", UBOOT_RPI, "-drive", f"if=sd,format=raw,file={card}"]
