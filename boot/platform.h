@@ -13,6 +13,8 @@ struct platform {
     char machine[64];                          // root "model" or first "compatible"
     struct memory_range memory[16];            uint32_t memory_count;      // all RAM
     struct memory_range free_memory[32];       uint32_t free_count;        // RAM less everything reserved (kernel, DTB, initrd, memreserve)
+    struct memory_range no_map[16];            uint32_t no_map_count;      // reserved so that it may not even be mapped
+    pa_t load_address, image_end;              // of the kernel, page aligned
     pa_t initrd_start, initrd_end;             // 0,0: none
     char bootargs[2048];
     struct { uint64_t mpidr; pa_t release_address; bool spin_table; } cpus[CPU_MAX];  uint32_t cpu_count;
@@ -24,6 +26,10 @@ struct platform {
     uint32_t entry_el;                         // 1 or 2
 };
 extern struct platform platform;
+
+// Reads the tree at physical address dtb, whose first 2 MiB block is mapped at DTB_BASE, and opens the console. Panics with a
+// clear message when something without which nothing works is missing or wrong.
+void platform_read(pa_t dtb, pa_t load_address, uint32_t entry_el);
 
 // Value of the word "name=value" in bootargs copied to out (empty string for a bare "name"); false when absent.
 bool platform_option(const char *name, char *out, uint32_t size);

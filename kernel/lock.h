@@ -14,6 +14,7 @@ enum lock_order {
     LOCK_OBJECT = 40,       // events, semaphores, address waiters
     LOCK_SCHEDULER = 50,    // run queues
     LOCK_HEAP = 70,
+    LOCK_KMAP = 75,         // kernel half of the address space
     LOCK_FRAME = 80,
     LOCK_CONSOLE = 90,
 };
@@ -24,4 +25,6 @@ struct spinlock { uint32_t ticket; uint16_t order; uint16_t owner; const char *n
 void spin_init(struct spinlock *lock, enum lock_order order, const char *name);
 void spin_lock(struct spinlock *lock);      // saves and masks interrupts (nesting is counted per core)
 void spin_unlock(struct spinlock *lock);    // restores them when the last lock of this core is released
+// Whether this core may take the lock now (the check that spin_lock panics on).
+bool spin_order_allows(const struct spinlock *lock);
 bool spin_held(const struct spinlock *lock);   // by this core
