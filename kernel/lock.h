@@ -13,6 +13,7 @@ enum lock_order {
     LOCK_SECTION = 35,      // image sections
     LOCK_OBJECT = 40,       // events, semaphores, address waiters
     LOCK_SCHEDULER = 50,    // run queues
+    LOCK_ASID = 60,         // address-space identifiers
     LOCK_HEAP = 70,
     LOCK_KMAP = 75,         // kernel half of the address space
     LOCK_FRAME = 80,
