@@ -157,13 +157,14 @@ static const struct x64_row *find_row(const struct decoder *d, enum x64_map map,
 }
 
 // The operand-size attribute (SDM vol. 2, 2.2.1.2). Near branches ignore 66 as Intel processors do.
-static uint8_t operand_size(const struct decoder *d, uint32_t where)
+static uint8_t operand_size(const struct decoder *d)
 {
+    uint32_t where = d->row->where;
     if (where & X64_ROW_F64)
         return 8;
-    if (d->w && !(where & X64_ROW_MAX32))
-        return 8;
-    if (d->opsize_prefix)
+    if (d->w)
+        return where & X64_ROW_MAX32 ? 4 : 8;
+    if (d->opsize_prefix && d->row->prefixes != X64_PFX_66)     // a mandatory 66 is not an operand size
         return 2;
     return where & X64_ROW_D64 ? 8 : 4;
 }
@@ -341,15 +342,18 @@ static bool read_operand(struct decoder *d, struct x64_insn *out, unsigned index
 static uint8_t effective_size(const struct decoder *d, enum x64_map map)
 {
     const struct x64_row *row = d->row;
+    const struct x64_operand_form *first = &x64_operand_forms[row->operands[0]];
     if (map == X64_MAP_X87)
         return 0;
     if (row->where & X64_ROW_VECTOR)
         return d->l ? 32 : 16;
     if (row->where & X64_ROW_MMX)
         return 8;
-    if (row->where & X64_ROW_BYTE || x64_operand_forms[row->operands[0]].reg_size == 1)
+    if (row->where & X64_ROW_BYTE || first->reg_size == 1)
         return 1;
-    return d->vex ? (d->w ? 8 : 4) : d->opsize;
+    if (first->reg_size == SIZE_Y || first->mem_size == SIZE_Y)
+        return d->w ? 8 : 4;
+    return d->opsize;
 }
 
 // Prefixes and the condition: the facts that depend on the operation.
@@ -416,7 +420,7 @@ static void resolve_addresses(const struct decoder *d, struct x64_insn *out)
     }
     if (!(out->form & X64_F_MEM))
         return;
-    mem->segment = out->segment;
+    mem->segment = out->op == X64_LEA ? X64_SEGMENT_NONE : out->segment;
     mem->address_size = out->address_size;
     if (mem->base == X64_REG_RIP)
         mem->address = next + (uint64_t)mem->disp;
@@ -448,7 +452,7 @@ static bool decode(struct decoder *d, struct x64_insn *out)
         read_memory(d, &out->mem);
 
     out->op = row->op;
-    d->opsize = operand_size(d, row->where);
+    d->opsize = operand_size(d);
     out->opsize = effective_size(d, map);
     out->form = (d->vex ? X64_F_VEX : 0) | (d->l ? X64_F_256 : 0) | (d->rex ? X64_F_REX : 0) | (d->w ? X64_F_W : 0);
     for (unsigned i = 0; i < X64_OPERANDS_MAX && row->operands[i] != X64_OC___; i++) {

@@ -90,6 +90,9 @@ static const char *size_name(unsigned size)
 static const char *const segment_names[] = { "es", "cs", "ss", "ds", "fs", "gs" };
 static const char *const condition_names[] = { "o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g" };
 
+static const char *const fcmov_names[16] = { [X64_CC_B] = "b", [X64_CC_AE] = "nb", [X64_CC_E] = "e", [X64_CC_NE] = "ne",
+    [X64_CC_BE] = "be", [X64_CC_A] = "nbe", [X64_CC_P] = "u", [X64_CC_NP] = "nu" };
+
 static void put_memory(struct writer *w, const struct x64_insn *insn, unsigned size)
 {
     const struct x64_mem *mem = &insn->mem;
@@ -158,8 +161,8 @@ static void put_mnemonic(struct writer *w, const struct x64_insn *insn)
     static const struct { uint16_t op; const char *word, *by_size[4]; } spellings[] = {
         { X64_CBW,   "",      { "", "cbw", "cwde", "cdqe" } },
         { X64_CWD,   "",      { "", "cwd", "cdq", "cqo" } },
-        { X64_PUSHF, "pushf", { "", "w", "", "q" } },
-        { X64_POPF,  "popf",  { "", "w", "", "q" } },
+        { X64_PUSHF, "pushf", { "", "", "", "q" } },
+        { X64_POPF,  "popf",  { "", "", "", "q" } },
         { X64_IRET,  "iret",  { "", "", "d", "q" } },
         { X64_MOVS,  "movs",  { "b", "w", "d", "q" } },
         { X64_CMPS,  "cmps",  { "b", "w", "d", "q" } },
@@ -172,6 +175,12 @@ static void put_mnemonic(struct writer *w, const struct x64_insn *insn)
         { X64_SETCC, "set",   { 0 } },
         { X64_CMOVCC, "cmov", { 0 } },
         { X64_FCMOVCC, "fcmov", { 0 } },
+        { X64_WRSS,  "wrss",  { "", "", "d", "q" } },
+        { X64_WRUSS, "wruss", { "", "", "d", "q" } },
+        { X64_RDSSP, "rdssp", { "", "", "d", "q" } },
+        { X64_INCSSP, "incssp", { "", "", "d", "q" } },
+        { X64_MOV_CR, "mov",  { 0 } },
+        { X64_MOV_DR, "mov",  { 0 } },
         { X64_IMUL1, "imul",  { 0 } },
         { X64_IMUL2, "imul",  { 0 } },
         { X64_CALL_FAR, "call far", { 0 } },
@@ -191,8 +200,8 @@ static void put_mnemonic(struct writer *w, const struct x64_insn *insn)
             put(w, spellings[i].word);
             if (spellings[i].by_size[log_size])
                 put(w, spellings[i].by_size[log_size]);
-            if (insn->op == X64_FCMOVCC && insn->cond >> 1 == X64_CC_P >> 1)
-                put(w, insn->cond & 1 ? "nu" : "u");
+            if (insn->op == X64_FCMOVCC)
+                put(w, fcmov_names[insn->cond & 15]);
             else if (insn->cond != X64_CC_NONE)
                 put(w, condition_names[insn->cond & 15]);
             return;

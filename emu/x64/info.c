@@ -25,15 +25,15 @@ uint16_t x64_cond_flags(enum x64_cond cond)
     return cond == X64_CC_NONE ? 0 : flags[cond >> 1 & 7];
 }
 
-// Shifts and rotates: the count is the last operand. A count of zero, after masking, changes no flag.
-enum count { COUNT_ZERO, COUNT_NOT_ZERO, COUNT_UNKNOWN };
+// Shifts and rotates: the count is the last operand, masked. Zero changes no flag; OF is defined only for one.
+enum { COUNT_UNKNOWN = -1 };
 
-static enum count shift_count(const struct x64_insn *insn)
+static int shift_count(const struct x64_insn *insn)
 {
     const struct x64_operand *count = &insn->opd[insn->operand_count - 1];
     if (count->kind != X64_OPD_IMM)
         return COUNT_UNKNOWN;
-    return count->value & (insn->opsize == 8 ? 63 : 31) ? COUNT_NOT_ZERO : COUNT_ZERO;
+    return (int)(count->value & (insn->opsize == 8 ? 63 : 31));
 }
 
 static bool repeats(const struct x64_insn *insn)
@@ -49,15 +49,20 @@ uint16_t x64_flags_read(const struct x64_insn *insn)
 uint16_t x64_flags_written(const struct x64_insn *insn)
 {
     const struct x64_op_info *info = x64_op_info(insn->op);
-    if ((info->attributes & X64_A_IF_COUNT) && shift_count(insn) == COUNT_ZERO)
-        return 0;
+    if (info->attributes & X64_A_IF_COUNT) {
+        int count = shift_count(insn);
+        if (count == 0)
+            return 0;
+        if (count > 1)
+            return info->flags_written & ~X64_OF;
+    }
     return info->flags_written;
 }
 
 uint16_t x64_flags_killed(const struct x64_insn *insn)
 {
     const struct x64_op_info *info = x64_op_info(insn->op);
-    if ((info->attributes & X64_A_IF_COUNT) && shift_count(insn) != COUNT_NOT_ZERO)
+    if ((info->attributes & X64_A_IF_COUNT) && shift_count(insn) <= 0)
         return 0;
     if (repeats(insn))                              // rcx may be zero
         return 0;

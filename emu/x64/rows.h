@@ -8,7 +8,7 @@
 //            For VEX rows: the pp field.
 //  where     what else must hold, or'ed: REG or MEM (ModRM.mod), EXT(n) ModRM.reg, RM(n) ModRM.rm, W0 W1 (REX.W or
 //            VEX.W), L0 L1 (VEX.L); and facts: D64 (operand size 64 unless 66), F64 (64 always), MAX32 (REX.W
-//            ignored), BYTE (operand size 1), ANYMOD (ModRM.mod ignored, always a register).
+//            means 32 bits), BYTE (operand size 1), ANYMOD (ModRM.mod ignored, always a register).
 //
 // At most one row of an opcode fits any instruction; the host test checks that.
 #pragma once

@@ -56,6 +56,7 @@ enum x64_cond {
 //                               (X64_MOVSD and X64_CMPSD are always the SSE2 ones)
 //   CBW CWD                     CBW/CWDE/CDQE and CWD/CDQ/CQO, by .opsize
 //   PUSHF POPF IRET             by .opsize
+//   MOV_CR MOV_DR               MOV with a control or debug register: privileged
 //   CALL_FAR JMP_FAR RET_FAR    the far forms
 //   IMUL1 IMUL2 IMUL            one operand (rdx:rax = rax * opd[0]), two (opd[0] *= opd[1]), three (opd[0] = opd[1] * opd[2])
 enum x64_op {
@@ -197,7 +198,7 @@ uint16_t x64_cond_flags(enum x64_cond cond);
 
 // Flags of this instruction, its condition, count and REP prefix taken into account.
 uint16_t x64_flags_read(const struct x64_insn *insn);       // may read
-uint16_t x64_flags_written(const struct x64_insn *insn);    // may write a defined value
+uint16_t x64_flags_written(const struct x64_insn *insn);    // may write a defined value (OF of a shift: only if by one)
 uint16_t x64_flags_killed(const struct x64_insn *insn);     // the old value is certainly gone: written or left undefined
 
 // Explicit and implicit general registers as bit masks. A partial write (8 or 16 bits) also reads.
