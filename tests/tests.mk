@@ -45,18 +45,34 @@ PROGRAM_C   := $(sort $(wildcard tests/programs/src/*.c tests/bench/*.c))
 PROGRAM_EXE := $(foreach a,x64 arm64,$(patsubst %.c,$(B)/tests/%-$(a).exe,$(notdir $(PROGRAM_C))))
 target_x64   := x86_64-windows-gnu
 target_arm64 := aarch64-windows-gnu
-vpath %.c tests/programs/src tests/bench
 
+# A line `// import: F1 F2` in a program names functions that it imports from who.dll (tests/images/library.c).
+imports_of = $(shell sed -n 's,^// import:,,p' $(1))
+machine_x64   := i386:x86-64
+machine_arm64 := arm64
+
+# $(call program,NAME,SOURCE,ARCHITECTURE)
 define program
-$(B)/tests/%-$(1).exe: %.c tests/tests.mk | $(READY)
+$(B)/tests/$(1)-$(3).exe: $(2) tests/tests.mk | $(READY)
 	@mkdir -p $$(@D)
 	$$(call say,WINCC,$$@)
-	$$(Q)$(ZIG) cc -target $(target_$(1)) -O2 -Wall -Wextra -Werror -o $$@ $$<
+	$(if $(call imports_of,$(2)),$$(Q)printf 'LIBRARY who.dll\nEXPORTS\n$(patsubst %,%\n,$(call imports_of,$(2)))' >$$(@:.exe=.def)
+	$$(Q)$(ZIG) dlltool -m $(machine_$(3)) -d $$(@:.exe=.def) -l $$(@:.exe=.lib))
+	$$(Q)$(ZIG) cc -target $(target_$(3)) -O2 -Wall -Wextra -Werror -o $$@ $$< $(if $(call imports_of,$(2)),$$(@:.exe=.lib))
 	@rm -f $$(@:.exe=.pdb)
 endef
-$(foreach a,x64 arm64,$(eval $(call program,$(a))))
+$(foreach c,$(PROGRAM_C),$(foreach a,x64 arm64,$(eval $(call program,$(notdir $(basename $(c))),$(c),$(a)))))
 
-test-programs: $(PROGRAM_EXE)
+# DLLs and damaged images for the program tests. In `mixed` the two views come from different compilations altogether:
+# native arm64 in one, x64 code in the other.
+$(TI)/library.mixed.dll: $(TI)/library.x86_64.o $(TI)/library.aarch64.o $(TI)/load_config_ec.o $(TI)/load_config_native.o
+	$(call say,LINK,$@)
+	$(Q)$(TEST_IMAGE_LINK) -machine:arm64x -entry:dll_main $^
+$(B)/tests/images.stamp: tests/programs/make_images.py $(B)/tests/hello-x64.exe $(TEST_IMAGES) $(TI)/library.mixed.dll
+	$(Q)$(PYTHON) $< $(B)
+	@touch $@
+
+test-programs: $(PROGRAM_EXE) $(B)/tests/images.stamp
 
 test: all test-kernel $(HOST_BIN) test-programs
 	$(Q)tests/run $(if $(T),--match '$(T)')
