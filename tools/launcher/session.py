@@ -12,7 +12,8 @@ from launcher import protocol
 from launcher.outcome import Outcome
 
 CHUNK = 65536
-POWER_OFF_SECONDS = 10          # what a machine may take between its last frame and its end
+POWER_OFF_SECONDS = 5           # what a machine may take between its last word and its end
+LAST_WORD_BYTES = 4096          # how far back a line may begin that is only complete now
 PANIC_LINE = re.compile(rb"^.*PANIC: .*", re.MULTILINE)
 TESTS_LINE = re.compile(rb"^.*TESTS (\d+) passed, (\d+) failed", re.MULTILINE)
 
@@ -34,6 +35,7 @@ class Session:
         self.stderr_mid_line = False        # the program's stderr does not end in a line feed
         self._stats_text = b""
         self._exit = None
+        self._last_word = False             # a verdict, a panic or the tests' total was seen: only the power-off is missing
         self._wanted = 0            # bytes of stdin the machine has asked for and not got
         self._reader = protocol.FrameReader()
 
@@ -62,7 +64,7 @@ class Session:
         while any(key.fileobj in (self._process.stdout, self._process.stderr)
                   for key in self._selector.get_map().values()):
             now = time.monotonic()
-            if self._exit is not None and ending is None:
+            if self._last_word and ending is None:
                 ending = now + POWER_OFF_SECONDS
             if ending is not None and now >= ending:
                 return None             # the verdict is known, the machine only failed to switch itself off
@@ -97,6 +99,8 @@ class Session:
         for channel, payload in pieces:
             if channel == protocol.LOG:
                 self.log += payload
+                recent = bytes(self.log[-len(payload) - LAST_WORD_BYTES:])
+                self._last_word |= bool(PANIC_LINE.search(recent) or TESTS_LINE.search(recent))
                 if self.log_out is not None:
                     write_all(self.log_out, payload.replace(b"\r", b""))
             elif channel == protocol.STDOUT:
@@ -113,6 +117,7 @@ class Session:
                 self._stats_text += payload
             elif channel == protocol.EXIT:
                 self._exit = payload
+                self._last_word = True
 
     def _ask_stdin(self, wanted):
         self._wanted = wanted
