@@ -183,6 +183,31 @@ TEST(arm64x_importer_imports_what_each_view_needs)
     unload(&l);
 }
 
+TEST(broken_copies_are_refused_by_the_rule_they_break)
+{
+    static const struct {
+        const char *name;
+        enum pe_status rule;
+    } rows[] = {
+        {"broken.truncated.dll", PE_E_SECTION_PAST_EOF},
+        {"broken.fixups.dll", PE_E_DVRT_SIZE},
+        {"broken.machine.dll", PE_E_MACHINE},
+    };
+    for (int i = 0; i < 3; i++) {
+        char path[512];
+        const char *build = getenv("JANUS_BUILD");
+        snprintf(path, sizeof path, "%s/test-images/%s", build ? build : "build", rows[i].name);
+        FILE *f = fopen(path, "rb");
+        EXPECT(f != NULL);
+        if (!f) continue;
+        static uint8_t data[65536];
+        size_t size = fread(data, 1, sizeof data, f);
+        fclose(f);
+        struct image image;
+        EXPECT_EQ(rows[i].rule, image_open(&image, data, size));
+    }
+}
+
 TEST(every_linked_image_can_be_moved)
 {
     static const char *const names[] = {"library.x64.dll", "library.arm64.dll", "library.arm64ec.dll", "library.arm64x.dll",

@@ -2,7 +2,8 @@
 # Images for tests, one a class, from the same source: linked here by the ordinary tools and not by the project's own
 # image rules. The load configuration is made by hand.
 TI := $(B)/test-images
-TEST_IMAGES := $(patsubst %,$(TI)/%.dll,library.x64 library.arm64 library.arm64ec library.arm64x importer.arm64x)
+TEST_IMAGES := $(patsubst %,$(TI)/%.dll,library.x64 library.arm64 library.arm64ec library.arm64x importer.arm64x \
+    broken.truncated broken.fixups broken.machine)
 
 $(TI)/%.x86_64.o: tests/images/%.c tests/images/images.mk | $(READY)
 	@mkdir -p $(@D)
@@ -43,6 +44,13 @@ $(TI)/importer.arm64x.dll: $(TI)/importer.arm64ec.o $(TI)/importer.aarch64.o $(T
     $(TI)/library.arm64x.dll
 	$(call say,LINK,$@)
 	$(Q)$(TEST_IMAGE_LINK) -machine:arm64x -noentry $(filter %.o,$^) $(TI)/library.arm64x.lib
+
+$(TI)/broken.%.dll: $(TI)/library.arm64x.dll tests/images/broken.py
+	$(Q)$(PYTHON) tests/images/broken.py $* $< $@
+
+# They are built into the test kernel too.
+$(B)/kernel/tests/kernel/test_images.S.o: $(TEST_IMAGES)
+$(B)/kernel/tests/kernel/test_images.S.o: KERNEL_FLAGS += -I$(B)
 
 .PHONY: test-images
 test-images: $(TEST_IMAGES)
