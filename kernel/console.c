@@ -36,6 +36,12 @@ void console_write_raw(const char *text, size_t count)
         uart->put(uart_base, (uint8_t)*text++);
 }
 
+void console_flush(void)
+{
+    if (uart)
+        uart->flush(uart_base);
+}
+
 void console_write(const void *bytes, size_t count)
 {
     spin_lock(&console_lock);

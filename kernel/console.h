@@ -13,4 +13,5 @@ void console_enable_interrupt(uint32_t interrupt);
 // Called when input has arrived, with interrupts masked and no lock held; NULL: nobody waits.
 extern void (*console_input_hook)(void);
 // Without the lock: for a panic, when its owner may never come back.
+void console_flush(void);
 void console_write_raw(const char *text, size_t count);

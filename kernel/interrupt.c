@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/interrupt.h"
 #include "boot/platform.h"
-#include "kernel/arm64/trap.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/percpu.h"
@@ -49,10 +48,4 @@ void interrupt_handle(void)
         else if (strays++ < 8)
             log_warning("interrupt %u has no handler", interrupt);
     }
-}
-
-void trap_irq(struct trap_frame *frame, int from_el0)
-{
-    (void)frame, (void)from_el0;
-    interrupt_handle();
 }

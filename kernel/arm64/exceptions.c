@@ -59,5 +59,3 @@ void trap_stack_overflow(struct trap_frame *frame)
 {
     panic_trap(frame, "kernel stack overflow: sp %#lx, %s at %#lx", frame->sp, exception_class(frame->esr), frame->far);
 }
-__attribute__((weak)) void trap_el0_sync(struct trap_frame *frame) { exception_fatal(frame); }
-__attribute__((weak)) void trap_el1_sync(struct trap_frame *frame) { exception_fatal(frame); }

@@ -3,7 +3,6 @@
 // Tables come from a small pool in the image until frame_init has run, from the frame allocator afterwards. Entries only go
 // from invalid to valid (no TLB maintenance needed), except for stacks that are given back.
 #include "kernel/arm64/kmap.h"
-#include <string.h>
 #include "boot/platform.h"
 #include "kernel/arm64/mmu.h"
 #include "kernel/arm64/sysreg.h"
@@ -12,6 +11,9 @@
 #include "kernel/panic.h"
 
 #define POOL_TABLES  64
+#define STACK_SLOTS  4096u
+#define STACK_PAGES  (KERNEL_STACK_BYTES / PAGE_BYTES)
+#define SLOT_BYTES   (KERNEL_STACK_BYTES + PAGE_BYTES)       // the guard page is the lowest
 #define ADDRESS_MASK 0x0000fffffffff000ull
 #define LEAF_NORMAL  (DESC_ATTR(MAIR_NORMAL) | DESC_INNER | DESC_AF | DESC_PXN | DESC_UXN)
 #define LEAF_DEVICE  (DESC_ATTR(MAIR_DEVICE) | DESC_AF | DESC_PXN | DESC_UXN)
@@ -26,8 +28,7 @@ static bool     frames_ready;            // RAM is in the linear map: tables can
 
 static uint64_t window_next = WINDOW_BASE;                 // devices, growing up
 static const uint64_t stacks_base = WINDOW_BASE + BIT(38); // stacks in the window area's upper half
-static uint64_t stack_next;
-static void *stack_free;                 // given back, linked through their top word
+static uint64_t stack_slots[STACK_SLOTS / 64];             // bit set: taken
 
 pa_t kmap_image_pa(const void *p)
 {
@@ -144,8 +145,6 @@ void kmap_memory(void)
     }
 }
 
-void kmap_frames_ready(void) { frames_ready = true; }
-
 volatile void *kmap_device(pa_t pa, uint64_t bytes)
 {
     pa_t first = pa & ~(PAGE_BYTES - 1), end = (pa + bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
@@ -159,34 +158,70 @@ volatile void *kmap_device(pa_t pa, uint64_t bytes)
     return done ? (volatile void *)(va + (pa - first)) : NULL;
 }
 
+// The slots' tables exist from the start, so that taking a stack costs exactly its frames.
+void kmap_frames_ready(void)
+{
+    frames_ready = true;
+    for (uint64_t va = stacks_base; va < stacks_base + STACK_SLOTS * SLOT_BYTES; va += BIT(21))
+        if (!entry_of(va, 3))
+            panic("no memory for the tables of the kernel stacks");
+}
+
+static bool slot_take_locked(uint64_t *slot)
+{
+    for (uint32_t word = 0; word < STACK_SLOTS / 64; word++)
+        if (~stack_slots[word]) {
+            unsigned bit = (unsigned)__builtin_ctzll(~stack_slots[word]);
+            stack_slots[word] |= 1ull << bit;
+            *slot = 64 * word + bit;
+            return true;
+        }
+    return false;
+}
+
+// Unmaps what is mapped of the slot and gives its frames back. Every core forgets them before they are free.
+static void slot_give_locked(uint64_t slot)
+{
+    uint64_t base = stacks_base + slot * SLOT_BYTES;
+    pa_t frames[STACK_PAGES];
+    unsigned count = 0;
+    for (unsigned page = 1; page <= STACK_PAGES; page++) {
+        uint64_t va = base + page * PAGE_BYTES;
+        volatile uint64_t *entry = entry_of(va, 3);
+        if (!(*entry & 1))
+            continue;
+        frames[count++] = *entry & ADDRESS_MASK;
+        *entry = 0;
+        dsb_ishst();
+        __asm__ volatile("tlbi vaae1is, %0" :: "r"(va >> 12 & (BIT(44) - 1)) : "memory");
+    }
+    dsb_ish();
+    isb();
+    while (count)
+        frame_give(frames[--count]);
+    stack_slots[slot / 64] &= ~(1ull << slot % 64);
+}
+
 void *kmap_stack_take(void)
 {
+    uint64_t slot;
     spin_lock(&kmap_lock);
-    void *top = stack_free;
-    if (top) {
-        stack_free = ((void **)top)[-1];
-        spin_unlock(&kmap_lock);
-        return top;
-    }
-    uint64_t base = stacks_base + stack_next + PAGE_BYTES;
-    stack_next += KERNEL_STACK_BYTES + PAGE_BYTES;
-    bool done = true;
-    for (uint64_t offset = 0; done && offset < KERNEL_STACK_BYTES; offset += PAGE_BYTES) {
+    bool done = slot_take_locked(&slot);
+    for (unsigned page = 1; done && page <= STACK_PAGES; page++) {
         pa_t frame;
         done = !NT_ERROR(frame_take(FRAME_KERNEL, &frame));
-        if (done && !map_range(base + offset, frame, PAGE_BYTES, LEAF_NORMAL)) {
-            frame_give(frame);
-            done = false;
-        }
+        if (done)
+            CHECK(map_range(stacks_base + slot * SLOT_BYTES + page * PAGE_BYTES, frame, PAGE_BYTES, LEAF_NORMAL));
+        else
+            slot_give_locked(slot);
     }
     spin_unlock(&kmap_lock);
-    return done ? (void *)(base + KERNEL_STACK_BYTES) : NULL;
+    return done ? (void *)(stacks_base + (slot + 1) * SLOT_BYTES) : NULL;
 }
 
 void kmap_stack_give(void *top)
 {
     spin_lock(&kmap_lock);
-    ((void **)top)[-1] = stack_free;
-    stack_free = top;
+    slot_give_locked(((uint64_t)top - stacks_base) / SLOT_BYTES - 1);
     spin_unlock(&kmap_lock);
 }

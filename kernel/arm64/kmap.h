@@ -12,6 +12,8 @@
 // Boot core, once: the linear map of everything in platform.memory that is not marked no-map. Drops from platform.memory
 // and platform.free_memory what it could not map.
 void kmap_memory(void);
+// From here on tables come from frame_take.
+void kmap_frames_ready(void);
 
 // Device registers, nGnRE; the result is the address of pa itself. NULL: no window or no memory left. Never unmapped.
 volatile void *kmap_device(pa_t pa, uint64_t bytes);

@@ -4,8 +4,8 @@
 #include "kernel/arm64/mmio.h"
 #include "kernel/drivers/uart.h"
 
-enum { IO = 0x00, IER = 0x04, IIR = 0x08, LCR = 0x0c, MCR = 0x10, LSR = 0x14, CNTL = 0x20 };
-enum { LSR_DATA = 1 << 0, LSR_ROOM = 1 << 5 };
+enum { IO = 0x00, IER = 0x04, LCR = 0x0c, MCR = 0x10, LSR = 0x14, CNTL = 0x20 };
+enum { LSR_DATA = 1 << 0, LSR_ROOM = 1 << 5, LSR_IDLE = 1 << 6 };
 // AUX_ENABLES is 0x3c below the mini-UART, in the same page; bit 0 switches the unit on.
 #define AUX_ENABLES (-0x3c)
 
@@ -32,7 +32,12 @@ static int get(volatile void *base)
     return mmio_read32(base, IO) & 0xff;
 }
 
+static void flush(volatile void *base)
+{
+    while (!(mmio_read32(base, LSR) & LSR_IDLE)) { }
+}
+
 // Bit 0 is the receive interrupt; bits 3:2 must be set for it to be raised (same erratum list).
 static void receive_interrupt(volatile void *base, bool on) { mmio_write32(base, IER, on ? 0xd : 0); }
 
-const struct uart_ops bcm2835_aux_uart = { "brcm,bcm2835-aux-uart", start, put, get, receive_interrupt };
+const struct uart_ops bcm2835_aux_uart = { "brcm,bcm2835-aux-uart", start, put, get, flush, receive_interrupt };

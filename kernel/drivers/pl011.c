@@ -4,7 +4,7 @@
 #include "kernel/drivers/uart.h"
 
 enum { DR = 0x00, FR = 0x18, LCRH = 0x2c, CR = 0x30, IMSC = 0x38, ICR = 0x44 };
-enum { FR_RX_EMPTY = 1 << 4, FR_TX_FULL = 1 << 5 };
+enum { FR_RX_EMPTY = 1 << 4, FR_BUSY = 1 << 3, FR_TX_FULL = 1 << 5 };
 enum { LCRH_FIFO = 1 << 4, LCRH_8_BITS = 3 << 5 };
 enum { CR_ENABLE = 1, CR_TX = 1 << 8, CR_RX = 1 << 9 };
 enum { INT_RX = 1 << 4, INT_RX_TIMEOUT = 1 << 6 };
@@ -35,9 +35,14 @@ static int get(volatile void *base)
     return mmio_read32(base, DR) & 0xff;
 }
 
+static void flush(volatile void *base)
+{
+    while (mmio_read32(base, FR) & FR_BUSY) { }
+}
+
 static void receive_interrupt(volatile void *base, bool on)
 {
     mmio_write32(base, IMSC, on ? INT_RX | INT_RX_TIMEOUT : 0);
 }
 
-const struct uart_ops pl011_uart = { "arm,pl011", start, put, get, receive_interrupt };
+const struct uart_ops pl011_uart = { "arm,pl011", start, put, get, flush, receive_interrupt };

@@ -9,6 +9,7 @@ struct uart_ops {
     void (*start)(volatile void *base);              // 8N1, FIFOs on; the baud rate stays as firmware set it
     void (*put)(volatile void *base, uint8_t byte);  // waits for room
     int  (*get)(volatile void *base);                // next received byte, -1: none
+    void (*flush)(volatile void *base);              // waits until everything is on the wire
     void (*receive_interrupt)(volatile void *base, bool on);
 };
 

@@ -12,3 +12,6 @@ void ktest_fail(const char *file, int line, const char *what);     // records; t
     __attribute__((used, section(".ktests"))) static const struct ktest ktest_entry_##name_ = { #name_, ktest_##name_ }; \
     static void ktest_##name_(void)
 #define KEXPECT(condition) do { if (!(condition)) ktest_fail(__FILE__, __LINE__, #condition); } while (0)
+
+// Runs every case whose name begins with prefix ("all": every one), then ends the machine. Interrupts enabled.
+_Noreturn void ktest_run(const char *prefix);
