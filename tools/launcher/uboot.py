@@ -21,7 +21,7 @@ def environment(variables, size):
 # U-Boot's flash layout on virt (CONFIG_ENV_ADDR, CONFIG_ENV_SIZE): the second flash begins with the environment.
 VIRT_FLASH_BYTES = 64 << 20
 VIRT_ENVIRONMENT_BYTES = 0x40000
-VIRT_KERNEL, VIRT_INITRD, VIRT_TREE = 0x40400000, 0x48000000, 0x40000000
+VIRT_KERNEL, VIRT_INITRD, VIRT_TREE = 0x40400000, 0x44000000, 0x40000000
 
 
 def write_virt_flash(path, bootargs, initrd_bytes):
