@@ -63,12 +63,8 @@ $(B)/tests/$(1)-$(3).exe: $(2) tests/tests.mk | $(READY)
 endef
 $(foreach c,$(PROGRAM_C),$(foreach a,x64 arm64,$(eval $(call program,$(notdir $(basename $(c))),$(c),$(a)))))
 
-# DLLs and damaged images for the program tests. In `mixed` the two views come from different compilations altogether:
-# native arm64 in one, x64 code in the other.
-$(TI)/library.mixed.dll: $(TI)/library.x86_64.o $(TI)/library.aarch64.o $(TI)/load_config_ec.o $(TI)/load_config_native.o
-	$(call say,LINK,$@)
-	$(Q)$(TEST_IMAGE_LINK) -machine:arm64x -entry:dll_main $^
-$(B)/tests/images.stamp: tests/programs/make_images.py $(B)/tests/hello-x64.exe $(TEST_IMAGES) $(TI)/library.mixed.dll
+# DLLs and damaged images for the program tests.
+$(B)/tests/images.stamp: tests/programs/make_images.py $(B)/tests/hello-x64.exe $(TEST_IMAGES)
 	$(Q)$(PYTHON) $< $(B)
 	@touch $@
 

@@ -12,7 +12,5 @@ test_image_\name\()_end:
     image library_arm64, library.arm64.dll
     image library_arm64ec, library.arm64ec.dll
     image library_arm64x, library.arm64x.dll
+    image library_mixed, library.mixed.dll
     image importer_arm64x, importer.arm64x.dll
-    image broken_truncated, broken.truncated.dll
-    image broken_fixups, broken.fixups.dll
-    image broken_machine, broken.machine.dll
