@@ -66,6 +66,10 @@ NTDLL := $(sort $(wildcard images/ntdll/*.c images/ntdll/*.S))
 $(eval $(call import_library,ntdll))
 $(eval $(call dll,ntdll,$(NTDLL),,,))
 
+KERNEL32 := $(sort $(wildcard images/kernel32/*.c))
+$(eval $(call import_library,kernel32))
+$(eval $(call dll,kernel32,$(KERNEL32),,,ntdll))
+
 IMAGE_OBJECTS := $(sort $(IMAGE_OBJECTS))
 images: $(IMAGES)
 -include $(IMAGE_OBJECTS:.obj=.d)
