@@ -341,6 +341,15 @@ TEST(the_code_map_says_what_may_run)
     host_free_view(&ec), host_free_view(&native);
 }
 
+TEST(ranges_of_one_kind_may_share_a_page)
+{
+    uint8_t p[BUILT_SIZE];
+    struct image image;
+    build_image(p);
+    put32(p, 0x2000 + 0x88, 0x1F00 | 0), put32(p, 0x2000 + 0x8C, 0x10);
+    EXPECT_EQ(PE_OK, image_open(&image, p, sizeof p));
+}
+
 TEST(images_are_classified_by_machine_metadata_and_fixups)
 {
     uint8_t p[BUILT_SIZE];
