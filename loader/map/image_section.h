@@ -28,7 +28,7 @@ struct image_refusal {
     char text[192];
 };
 
-// The section of a file. `identity` stands for the file's bytes: the same number must mean the same bytes, a file that
+// The section of a file. `identity` (not 0) stands for the file's bytes: the same number means the same bytes, a file that
 // was changed needs a new one. `name` is copied (for messages; its last path component names the module). The bytes
 // are only read during the call. Gives a reference. STATUS_INVALID_IMAGE_FORMAT (refusal says which rule), STATUS_NO_MEMORY.
 status_t image_section_open(uint64_t identity, const char *name, const void *data, uint64_t size,
