@@ -35,6 +35,7 @@ typedef int32_t status_t;   // 0 or positive: success or information; negative: 
     X(STATUS_NOT_COMMITTED,              0xC000002D, "memory is reserved, not committed") \
     X(STATUS_OBJECT_NAME_NOT_FOUND,      0xC0000034, "name not found") \
     X(STATUS_OBJECT_NAME_COLLISION,      0xC0000035, "name exists already") \
+    X(STATUS_SEMAPHORE_LIMIT_EXCEEDED,   0xC0000047, "semaphore at its maximum") \
     X(STATUS_SECTION_PROTECTION,         0xC000004E, "protection not allowed for the section") \
     X(STATUS_INVALID_PAGE_PROTECTION,    0xC0000045, "invalid page protection") \
     X(STATUS_INVALID_IMAGE_FORMAT,       0xC000007B, "image is malformed") \
