@@ -32,6 +32,14 @@ void object_share(struct object *object)
     CHECK(before != 0 && before != UINT32_MAX);
 }
 
+bool object_share_alive(struct object *object)
+{
+    uint32_t now = __atomic_load_n(&object->references, __ATOMIC_RELAXED);
+    while (now && !__atomic_compare_exchange_n(&object->references, &now, now + 1, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        ;
+    return now != 0;
+}
+
 void object_release(struct object *object)
 {
     if (!object)

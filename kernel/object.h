@@ -44,6 +44,7 @@ struct object {
 
 void object_init(struct object *object, enum object_type type);    // one reference, not signalled
 void object_share(struct object *object);
+bool object_share_alive(struct object *object);                    // false when the last reference is gone already
 void object_release(struct object *object);                        // NULL is allowed
 
 // The class's destroy functions, each in the file of its noun.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/scheduler.h"
+#include "kernel/arm64/sysreg.h"
 #include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/pmu.h"
@@ -8,9 +9,6 @@
 #include "kernel/thread.h"
 #include "kernel/time.h"
 #include "mm/aspace.h"
-
-void context_switch(uint64_t *save_sp, uint64_t load_sp);       // kernel/switch.S
-void scheduler_switched(void);                                  // called by thread_begin
 
 enum {
     AFFINITY_LOOKS = 8,                        // how deep a core looks for a thread of its own
@@ -122,7 +120,6 @@ static void wake_sleepers_locked(void)
     }
 }
 
-// The first thing a thread does after it was switched to: the lock is its own now.
 void scheduler_switched(void)
 {
     struct core *core = &cores[this_cpu()->index];
@@ -163,21 +160,21 @@ static void switch_locked(void)
     CHECK(cpu->lock_depth == 1);
     if (self->process) {
         fp_save(&self->fp);
-        __asm__ volatile("mrs %0, tpidr_el0" : "=r"(self->tpidr_el0));
+        self->tpidr_el0 = sysreg_read(tpidr_el0);
     }
     struct aspace *aspace = next->process ? next->process->aspace : NULL;
     if (aspace != cpu->active_aspace)
         aspace_activate(aspace);
     if (next->process) {
         fp_load(&next->fp);
-        __asm__ volatile("msr tpidr_el0, %0" : : "r"(next->tpidr_el0));
+        sysreg_write(tpidr_el0, next->tpidr_el0);
     }
     next->state = THREAD_RUNNING;
     next->core = cpu->index;
     cpu->current = next;
     core->leaving = self;
     uint64_t saved_daif = cpu->saved_daif;      // of this thread's own spin_lock
-    context_switch(&self->kernel_sp, next->kernel_sp);
+    context_switch(&self->context, &next->context);
     this_cpu()->saved_daif = saved_daif;        // perhaps another core
     scheduler_switched();
 }
@@ -244,7 +241,7 @@ void scheduler_unpark(struct thread *thread)
     spin_unlock(&scheduler_lock);
 }
 
-void scheduler_interrupt(void)
+void reschedule_interrupt(void)
 {
     cores[this_cpu()->index].due = true;
 }
@@ -284,6 +281,12 @@ void scheduler_charge_current(void)
     spin_unlock(&scheduler_lock);
 }
 
+void cpu_main(void)
+{
+    pmu_start_core();
+    scheduler_run_core();
+}
+
 void scheduler_run_core(void)
 {
     struct percpu *cpu = this_cpu();
@@ -300,8 +303,9 @@ void scheduler_run_core(void)
     spin_unlock(&scheduler_lock);
     for (;;) {
         // Masked from the look at the queue to the sleep: a poke in between stays pending and ends it.
-        __asm__ volatile("msr daifset, #2" ::: "memory");
+        interrupts_mask();
         scheduler_yield();
-        __asm__ volatile("dsb sy\n\twfi\n\tmsr daifclr, #2" ::: "memory");
+        wfi();
+        interrupts_enable();
     }
 }

@@ -1,33 +1,36 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/thread.h"
+#include "kernel/arm64/kmap.h"
+#include "kernel/arm64/sysreg.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "kernel/process.h"
 #include "kernel/scheduler.h"
 #include "kernel/wait.h"
-#include "mm/frame.h"
 #include "mm/heap.h"
 
-void thread_begin(void);                        // kernel/switch.S
-void trap_leave(struct trap_frame *frame);
-
-// Lies at the lowest address of every kernel stack: changed, the stack was too small.
-static const uint64_t STACK_MARK = 0x6b6e617453756e6aull;
 static uint64_t last_id;
+
+// Every thread's first instructions, with the scheduler lock taken over from whom the core was taken.
+static void thread_begin(void *argument)
+{
+    struct thread *self = argument;
+    scheduler_switched();
+    interrupts_enable();
+    self->run(self->run_argument);
+    panic("thread %s returned", self->name);
+}
 
 static struct thread *thread_take(void)
 {
     struct thread *thread = heap_take(sizeof *thread);
-    pa_t stack;
-    if (!thread)
-        return NULL;
-    if (frame_take_run(FRAME_KERNEL, KERNEL_STACK_BYTES / PAGE_BYTES, &stack) != STATUS_SUCCESS) {
+    void *stack = thread ? kmap_stack_take() : NULL;
+    if (!stack) {
         heap_give(thread);
         return NULL;
     }
     object_init(&thread->object, OBJECT_THREAD);
-    thread->kernel_stack = frame_pointer(stack);
-    *(uint64_t *)thread->kernel_stack = STACK_MARK;
+    thread->stack_top = stack;
     // Ids are multiples of 4, as Windows programs are used to.
     thread->id = 4 * __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
     thread->state = THREAD_SUSPENDED;
@@ -36,24 +39,15 @@ static struct thread *thread_take(void)
     return thread;
 }
 
-// What context_switch finds on the stack of a thread that never ran: x29 x30 x19 x20 ... x28.
-static void lay_first_switch(struct thread *thread, void (*run)(void *), void *argument)
-{
-    uint64_t *sp = (uint64_t *)thread_frame(thread) - 12;
-    sp[0] = 0;
-    sp[1] = (uint64_t)thread_begin;
-    sp[2] = (uint64_t)run;
-    sp[3] = (uint64_t)argument;
-    thread->kernel_sp = (uint64_t)sp;
-}
-
 struct thread *thread_create_kernel(const char *name, void (*run)(void *), void *argument)
 {
     struct thread *thread = thread_take();
     if (!thread)
         return NULL;
     format_text(thread->name, sizeof thread->name, "%s", name);
-    lay_first_switch(thread, run, argument);
+    thread->run = run;
+    thread->run_argument = argument;
+    context_prepare(&thread->context, thread->stack_top, thread_begin, thread);
     scheduler_start(thread);
     return thread;
 }
@@ -61,9 +55,9 @@ struct thread *thread_create_kernel(const char *name, void (*run)(void *), void 
 static void user_thread_run(void *argument)
 {
     struct thread *self = argument;
-    __asm__ volatile("msr daifset, #2" ::: "memory");
+    interrupts_mask();
     thread_before_user();
-    trap_leave(thread_frame(self));
+    trap_return(thread_frame(self));
 }
 
 status_t thread_create_user(struct process *process, struct thread **out)
@@ -73,7 +67,11 @@ status_t thread_create_user(struct process *process, struct thread **out)
         return STATUS_NO_MEMORY;
     object_share(&process->object);
     thread->process = process;
-    lay_first_switch(thread, user_thread_run, thread);
+    thread->run = user_thread_run;
+    thread->run_argument = thread;
+    // Below the frame, which must survive until the thread is at EL0.
+    context_prepare(&thread->context, thread_frame(thread), thread_begin, thread);
+    *thread_frame(thread) = (struct trap_frame){ 0 };
     *out = thread;
     return STATUS_SUCCESS;
 }
@@ -82,11 +80,7 @@ void thread_destroy(struct object *object)
 {
     struct thread *thread = (struct thread *)object;
     CHECK(thread->state == THREAD_DEAD || thread->state == THREAD_SUSPENDED);
-    if (*(uint64_t *)thread->kernel_stack != STACK_MARK)
-        panic("kernel stack of thread %llu (%s) was too small", (unsigned long long)thread->id, thread->name);
-    pa_t stack = frame_of_pointer(thread->kernel_stack);
-    for (uint32_t i = 0; i < KERNEL_STACK_BYTES / PAGE_BYTES; i++)
-        frame_give(stack + i * PAGE_BYTES);
+    kmap_stack_give(thread->stack_top);
     if (thread->process)
         object_release(&thread->process->object);
     heap_give(thread);
@@ -95,7 +89,7 @@ void thread_destroy(struct object *object)
 void thread_exit(status_t status)
 {
     struct thread *self = thread_current();
-    __asm__ volatile("msr daifclr, #2" ::: "memory");
+    interrupts_enable();
     self->exit_status = status;
     scheduler_charge_current();
     if (self->process)

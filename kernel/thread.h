@@ -8,7 +8,7 @@
 //  - References: one for running, given up by the scheduler after the last switch away; handles hold more.
 #pragma once
 #include "kernel/abi/ntstatus.h"
-#include "kernel/arm64/trap.h"
+#include "kernel/arm64/switch.h"
 #include "kernel/list.h"
 #include "kernel/object.h"
 #include "kernel/percpu.h"
@@ -17,7 +17,6 @@
 struct process;
 struct wait;
 
-enum { KERNEL_STACK_BYTES = 32768 };
 enum thread_state { THREAD_SUSPENDED, THREAD_READY, THREAD_RUNNING, THREAD_PARKED, THREAD_DEAD };
 
 struct thread {
@@ -37,8 +36,10 @@ struct thread {
     struct wait *wait;
     bool terminating;                    // ends at its next return to EL0
 
-    uint64_t kernel_sp;                  // saved by context_switch
-    uint8_t *kernel_stack;
+    void (*run)(void *);                 // what the thread does in the kernel first
+    void *run_argument;
+    struct cpu_context context;          // where it left the kernel's side
+    void *stack_top;                     // of its kernel stack
     struct fp_state fp;
     uint64_t tpidr_el0;
 
@@ -55,7 +56,7 @@ struct thread {
 static inline struct thread *thread_current(void) { return this_cpu()->current; }
 static inline struct trap_frame *thread_frame(const struct thread *thread)
 {
-    return (struct trap_frame *)(thread->kernel_stack + KERNEL_STACK_BYTES) - 1;
+    return (struct trap_frame *)thread->stack_top - 1;
 }
 
 // A kernel thread, running at once. NULL: no memory. The returned reference is the caller's.

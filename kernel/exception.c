@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/exception.h"
+#include <string.h>
+#include "emu/run/ctx.h"
+#include "kernel/log.h"
+#include "kernel/process.h"
+#include "kernel/thread.h"
+#include "mm/heap.h"
+#include "mm/user.h"
+
+// Carved from the stack for KiUserExceptionDispatcher, as Windows lays it: context at sp, record at +0x3b0.
+enum { DELIVERY_BYTES = 0x460, DELIVERY_RECORD = 0x3b0, DELIVERY_ALIGNMENT = 64 };
+static const uint64_t NZCV = 0xf0000000;
+
+// rflags bits without a home in NZCV; the CPU area keeps them.
+enum { EFLAGS_CF = 1, EFLAGS_PF = 4, EFLAGS_AF = 0x10, EFLAGS_ZF = 0x40, EFLAGS_SF = 0x80, EFLAGS_DF = 0x400, EFLAGS_OF = 0x800 };
+
+bool exception_x64_state(const struct trap_frame *frame)
+{
+    struct process *process = thread_current()->process;
+    return process->emu && !aspace_is_ec(process->aspace, frame->elr);
+}
+
+void exception_enter_x64(struct trap_frame *frame)
+{
+    struct thread *self = thread_current();
+    uint32_t kept = 0;
+    if (user_copy_in(&kept, self->cpu_area + CTX_EFLAGS, sizeof kept) != STATUS_SUCCESS)
+        kept = 0;
+    uint32_t eflags = (kept & (EFLAGS_PF | EFLAGS_AF | EFLAGS_DF)) | (frame->spsr >> 31 & 1 ? EFLAGS_SF : 0)
+                    | (frame->spsr >> 30 & 1 ? EFLAGS_ZF : 0) | (frame->spsr >> 29 & 1 ? EFLAGS_CF : 0)
+                    | (frame->spsr >> 28 & 1 ? EFLAGS_OF : 0);
+    emu_enter(self->process->emu, frame, self->cpu_area, frame->elr, eflags);
+}
+
+// ---- contexts ----
+
+// Registers that have no place in an x64 context: they are zero in it (kernel/abi/process.h).
+static void clear_homeless(struct arm64_context *context)
+{
+    static const uint8_t general[] = { 13, 14, 23, 24, 28 };
+    for (unsigned i = 0; i < sizeof general; i++)
+        context->x[general[i]] = 0;
+    memset(&context->v[16], 0, 16 * sizeof context->v[0]);
+}
+
+void context_build(const struct thread *thread, struct arm64_context *out)
+{
+    const struct trap_frame *frame = thread_frame(thread);
+    struct fp_state *fp = (struct fp_state *)&thread->fp;
+    if (thread == thread_current())
+        fp_save(fp);                        // the registers themselves stay as they are
+    memset(out, 0, sizeof *out);
+    out->flags = CONTEXT_FULL;
+    out->cpsr = (uint32_t)(frame->spsr & NZCV);
+    memcpy(out->x, frame->x, sizeof out->x);
+    out->sp = frame->sp;
+    out->pc = frame->elr;
+    memcpy(out->v, fp->v, sizeof out->v);
+    out->fpcr = fp->fpcr;
+    out->fpsr = fp->fpsr;
+    if (thread == thread_current() && exception_x64_state(frame))
+        clear_homeless(out);
+}
+
+void context_apply(struct trap_frame *frame, const struct arm64_context *context)
+{
+    struct thread *self = thread_current();
+    if (context->flags & CONTEXT_CONTROL) {
+        frame->x[29] = context->x[29];
+        frame->x[30] = context->x[30];
+        frame->sp = context->sp;
+        frame->elr = context->pc;
+        frame->spsr = context->cpsr & NZCV;
+    }
+    if (context->flags & CONTEXT_INTEGER) {
+        for (unsigned i = 0; i < 29; i++)
+            if (i != 18)
+                frame->x[i] = context->x[i];
+    }
+    if (context->flags & CONTEXT_FLOATING_POINT) {
+        memcpy(self->fp.v, context->v, sizeof self->fp.v);
+        self->fp.fpcr = context->fpcr;
+        self->fp.fpsr = context->fpsr;
+        // The switch away saves the registers into self->fp: nothing may come between the copy and the load.
+        fp_load(&self->fp);
+    }
+    self->frame_replaced = true;
+}
+
+// ---- delivery ----
+
+struct delivery { struct arm64_context context; struct exception_record record; };
+
+// Pushed onto the program's stack; what the stack's growth reports (its last guard page) is tried again once, because the
+// pages below are usable then.
+static status_t push(uint64_t sp, const struct delivery *delivery)
+{
+    status_t status = STATUS_SUCCESS;
+    for (unsigned tries = 0; tries < 2; tries++) {
+        status = user_copy_out(sp + DELIVERY_RECORD, &delivery->record, sizeof delivery->record);
+        if (status == STATUS_SUCCESS)
+            status = user_copy_out(sp, &delivery->context, sizeof delivery->context);
+        if (status != STATUS_STACK_OVERFLOW && status != STATUS_GUARD_PAGE_VIOLATION)
+            break;
+    }
+    return status;
+}
+
+void exception_deliver_record(struct trap_frame *frame, const struct exception_record *record, const char *detail)
+{
+    struct thread *self = thread_current();
+    struct process *process = self->process;
+    self->frame_replaced = true;
+    uint64_t sp = ((frame->sp & ~(uint64_t)(DELIVERY_ALIGNMENT - 1)) - DELIVERY_BYTES) & ~15ull;
+    struct delivery *delivery = process->exception_dispatcher ? heap_take(sizeof *delivery) : NULL;
+    status_t status = STATUS_NO_MEMORY;
+    if (delivery) {
+        context_build(self, &delivery->context);
+        delivery->record = *record;
+        status = push(sp, delivery);
+        heap_give(delivery);
+    }
+    if (status != STATUS_SUCCESS) {
+        exception_crash(frame, record, detail);
+        return;
+    }
+    if (process->emu) {
+        uint8_t native = 0;
+        user_copy_out(self->cpu_area + CTX_IN_SIMULATION, &native, 1);
+    }
+    if (detail && detail[0])
+        log_info("%s: %s", process->name, detail);
+    frame->x[0] = sp + DELIVERY_RECORD;
+    frame->x[1] = sp;
+    frame->x[18] = self->teb;
+    frame->x[29] = frame->x[30] = 0;
+    frame->sp = sp;
+    frame->elr = process->exception_dispatcher;
+    frame->spsr = 0;
+}
+
+void exception_deliver(struct trap_frame *frame, const struct exception *exception)
+{
+    struct exception_record record = { .code = (uint32_t)exception->code, .address = exception->address };
+    record.parameter_count = exception->parameter_count < 4 ? exception->parameter_count : 4;
+    for (unsigned i = 0; i < record.parameter_count; i++)
+        record.parameters[i] = exception->parameters[i];
+    exception_deliver_record(frame, &record, exception->detail);
+}
+
+void exception_crash(struct trap_frame *frame, const struct exception_record *record, const char *detail)
+{
+    char line[512];
+    struct thread *self = thread_current();
+    crash_report(frame, record, detail, line, sizeof line);
+    process_terminate(self->process, (status_t)record->code, EXIT_EXCEPTION, line);
+    self->frame_replaced = true;
+}
