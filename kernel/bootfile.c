@@ -251,7 +251,7 @@ status_t bootfile_start(const void *archive, uint64_t bytes)
     enum cpio_status status;
     while ((status = cpio_next(&walk, &entry)) == CPIO_ENTRY)
         add_entry(&entry);
-    if (status != CPIO_END)
+    if (status != CPIO_END && bytes)
         log_warning("initrd: broken at byte %llu: %s", (unsigned long long)walk.position, cpio_status_text(status));
     return STATUS_SUCCESS;
 }

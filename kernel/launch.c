@@ -2,6 +2,7 @@
 #include "kernel/launch.h"
 #include <string.h>
 #include "boot/platform.h"
+#include "emu/run/emu.h"
 #include "kernel/abi/launch.h"
 #include "kernel/bootfile.h"
 #include "kernel/file.h"
@@ -234,6 +235,9 @@ static void launch(void *unused)
 void kernel_start(void)
 {
     pmu_start_core();
+    status_t status = emu_init();
+    if (NT_ERROR(status))
+        panic("the translator does not start: %s", status_name(status));
     struct thread *thread = thread_create_kernel("launch", launch, NULL);
     if (!thread)
         panic("no memory for the first thread");

@@ -50,6 +50,8 @@ typedef int32_t status_t;   // 0 or positive: success or information; negative: 
     X(STATUS_ORDINAL_NOT_FOUND,          0xC0000138, "ordinal not exported") \
     X(STATUS_ENTRYPOINT_NOT_FOUND,       0xC0000139, "function not exported") \
     X(STATUS_DLL_INIT_FAILED,            0xC0000142, "DLL initialisation failed") \
+    X(STATUS_STACK_BUFFER_OVERRUN,       0xC0000409, "fast fail") \
+    X(STATUS_ASSERTION_FAILURE,          0xC0000420, "assertion failed") \
     X(STATUS_IMAGE_MACHINE_TYPE_MISMATCH,0xC000035E, "image is for another machine than the process")
 
 #define NTSTATUS_ENUM(name, value, text) __attribute__((unused)) static const status_t name = (status_t)(value);
