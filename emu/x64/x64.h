@@ -123,7 +123,8 @@ enum x64_operand_kind {
     X64_OPD_NONE,
     X64_OPD_GPR,                    // reg 0..15, size 1 2 4 8 (size 1: the low byte)
     X64_OPD_GPR8_HIGH,              // ah ch dh bh: reg 0..3 (the register whose bits 15:8 are meant), size 1
-    X64_OPD_XMM,                    // reg 0..15; size is the bytes that count as data (4 for a float scalar, up to 16)
+    X64_OPD_XMM,                    // reg 0..15; size is the bytes that count as data: 4 for a float scalar, up to 16. A legacy
+                                    // destination of less than 16 keeps the rest; which half moves, the mnemonic says (MOVHPS)
     X64_OPD_YMM,                    // reg 0..15, size 32
     X64_OPD_MMX,                    // reg 0..7
     X64_OPD_ST,                     // st(reg)
@@ -165,7 +166,7 @@ enum x64_form {
     X64_F_VEX = 1 << 0,             // VEX encoding: an XMM destination zeroes the rest of the YMM register
     X64_F_256 = 1 << 1,             // VEX.L
     X64_F_MEM = 1 << 2,             // opd[mem_operand] is the memory operand and mem is valid
-    X64_F_ALIGNED = 1 << 3,         // #GP unless the memory operand is aligned to its size
+    X64_F_ALIGNED = 1 << 3,         // #GP unless the memory operand is aligned to its size (FXSAVE and XSAVE: see there)
     X64_F_REX = 1 << 4,             // a REX prefix took effect
     X64_F_W = 1 << 5,               // REX.W or VEX.W
 };
