@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Spinlocks with a name and an order. Taking a lock masks interrupts on this core; locks are taken in rising order only
+// Spinlocks with a name and an order. Taking a lock masks interrupts on this core; locks are taken in strictly rising order only
 // (checked: a violation panics with both names).
 #pragma once
 #include <stdbool.h>
@@ -20,7 +20,7 @@ enum lock_order {
     LOCK_CONSOLE = 90,
 };
 
-struct spinlock { uint32_t ticket; uint16_t order; uint16_t owner; const char *name; };
+struct spinlock { uint32_t owner, order; const char *name; };     // owner: index of the core + 1, 0: free
 #define SPINLOCK(order_, name_) { .order = (order_), .name = (name_) }
 
 void spin_init(struct spinlock *lock, enum lock_order order, const char *name);
