@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+//
+// context.h - what a lowering function has in its hands. Private to emu/lower.
+//
+// How an instruction is lowered
+//   region.c walks the blocks. For each x64 instruction it resets the temporaries, records a point (rip, flag recipe), saves
+//   flags that the instruction would strand (lower_flags_protect), and calls the function that lower_ops*.inc names for the
+//   operation. The function emits code through cx->b and returns true, or returns false *before emitting anything* when it
+//   does not know the form: the region then ends there with SVC_EMU_TRAP ("unsupported instruction").
+//   A new family is a file lower_NAME.c, its rows in a lower_ops_NAME.inc, and one #include of that in dispatch.c.
+//
+// Registers
+//   lower_gpr(n) is the arm64 register of x64 register n; rsp is A64_SP and may stand only where SP may (ADD/SUB immediate or
+//   extended, load/store base). xmm n is v n. lower_temp(cx) gives a fresh scratch register (10 an instruction: x10-x17 x6
+//   x30); v16-v31 are scratch without any allocation. x9 is the target on the way to a dispatcher, x7 and x23 and x24
+//   belong to the flags, x18 is the TEB, x28 the context. No scratch register keeps its value beyond its instruction.
+//
+// Operands
+//   lower_read(cx, opd)             a register whose low opd->size bytes are the operand (upper bits: anything). Loads if memory.
+//   lower_write(cx, opd, r)         writes a register operand by the partial-register rules (1, 2 merge; 4 zero-extends), or stores.
+//   lower_destination(cx, opd)      where to compute a result of opd->size for lower_write: the register itself if that is right.
+//   lower_address(cx, insn, log2)   folded address of insn->mem for an access of 2^log2 bytes; then lower_load / lower_store /
+//                                   lower_load_v / lower_store_v: every guest access goes through these and gets its ordering there.
+//   lower_address_register(cx, insn)  the whole address in one register (atomics, unusual accesses, LEA).
+//   lower_const(cx, reg, value)     a 64-bit constant: MOVZ/MOVK or a literal. lower_literal_v: 16 bytes into a vector register.
+//
+// Order of effects (what makes faults exact)
+//   Do all memory accesses before the first write to an x64 register, to NZCV, x7, x23 or x24. For read-modify-write of memory: load,
+//   compute in temporaries, store, and only then set flags. An instruction that cannot obey emits a further point with
+//   lower_point_here(cx) where its state is exact again.
+//
+// Flags
+//   cx->live: the flags somebody may look at after this instruction (a later fault counts). Compute no others.
+//   The state is lazy: struct lower_flags says where each flag is now. An instruction that sets them all ends with one of
+//   lower_flags_hw (NZCV holds them), lower_flags_logic (N and Z come from a register's value, CF = OF = 0), lower_flags_fcmp
+//   (NZCV as FCMP left it: UCOMISS and friends) and, for PF and AF, one of the lower_pa_* below. Do not write NZCV otherwise, unless between
+//   lower_nzcv_save and lower_nzcv_restore. lower_condition(cx, cc) turns an x64 condition into something to branch or select on.
+//   At region entries, exits, at every svc and at joins flags are canonical (emu/run/ctx.h): lower_flags_canonical.
+#pragma once
+#include "emu/a64/a64.h"
+#include "emu/lower/lower.h"
+#include "emu/run/ctx.h"
+#include "emu/x64/x64.h"
+
+enum {
+    LOWER_INSNS = 512, LOWER_BLOCKS = 256, LOWER_LABELS = 4096, LOWER_FIXUPS = 4096, LOWER_DEFERRED = 768, LOWER_LITERALS = 512,
+    LOWER_DEFAULT_INSNS = 256,
+};
+
+// ---- flags
+enum lower_nz { NZ_HW, NZ_LOGIC, NZ_FCMP };         // where SF, ZF, OF are
+enum lower_cf {
+    CF_INVERTED,        // C = !CF, as SUBS leaves it
+    CF_DIRECT,          // C = CF, as ADDS leaves it
+    CF_ZERO,            // CF = 0, whatever C is
+    CF_X7,              // bit 0 of x7
+    CF_X7_SHR1,         // bit 1 of x7, and OF is bit 0 of x7 (NZ_LOGIC only)
+    CF_X7_MUL,          // CF = OF = (x7 != 0) (NZ_LOGIC only)
+};
+enum lower_pa {         // PF is the even parity of the low byte of P; AF is bit 4 of P ^ A, with
+    PA_CANONICAL,       // P = x23, A = x24
+    PA_LOGIC,           // P = a, A = a (AF = 0)
+    PA_CMP, PA_CMP_IMM, // P = x23, A = a ^ b
+    PA_ADD, PA_ADD_IMM, // P = a,   A = (a - b) ^ b
+    PA_SUB, PA_SUB_IMM, // P = a,   A = (a + b) ^ b
+    PA_DOUBLE,          // P = a,   A = 0
+    PA_NEG,             // P = a,   A = -a
+    PA_FCMP,            // PF = V, AF = 0
+};
+struct lower_flags {
+    uint8_t nz, nz_reg, nz_size;    // nz_size: log2 of the bytes, for NZ_LOGIC
+    uint8_t cf;
+    uint8_t pa, pa_a, pa_b;         // registers; pa_b is an 8-bit immediate in the _IMM kinds
+    bool    hw_too;                 // NZ_LOGIC: NZCV also holds N, Z and V = 0 (C = 0)
+};
+
+enum { FLAGS_NZ = X64_SF | X64_ZF | X64_OF, FLAGS_NZC = FLAGS_NZ | X64_CF, FLAGS_PA = X64_PF | X64_AF };
+
+// ---- region
+struct lower_insn {
+    struct x64_insn x;
+    uint16_t live;                  // flags live after it
+};
+
+enum lower_end {
+    END_NEXT,           // falls into block `next`, or leaves to next_rip
+    END_BRANCH,         // conditional: taken to `taken` / taken_rip, else as END_NEXT
+    END_JUMP,           // to `taken` / taken_rip
+    END_CALL,           // direct call of taken_rip; the block after it is an entry
+    END_INDIRECT,       // jump, call or return through a value
+    END_TRAP,           // never comes back here by itself (or comes back by rip: syscall)
+    END_UNDECODED,      // the bytes at next_rip cannot be decoded or executed: leave to there, raise when reached
+};
+struct lower_block {
+    uint64_t rip, next_rip, taken_rip;
+    uint16_t first, count;          // in work->insns
+    int16_t  next, taken;           // blocks, or -1: outside the region
+    uint16_t live_in;
+    uint16_t predecessors;
+    uint32_t label;
+    uint8_t  end;                   // enum lower_end
+    bool     entry;                 // may be entered from outside
+    bool     inherits;              // flags at its start are as its only predecessor left them, in `flags`
+    struct lower_flags flags;
+};
+
+struct lower_context;
+// Code out of line, emitted after the last block: bound to `label`, with the flags and live mask of the place that asked for it.
+struct lower_deferred {
+    void (*emit)(struct lower_context *cx, const struct lower_deferred *d);
+    uint32_t label, back;           // back: label to continue at, if any
+    struct lower_flags flags;
+    uint16_t live;
+    const struct lower_insn *insn;
+    uint64_t value;
+    a64_reg  reg[4];
+};
+
+struct lower_literal { uint64_t low, high; uint32_t label; bool wide; };
+
+struct lower_work {
+    struct lower_insn insns[LOWER_INSNS];
+    struct lower_block blocks[LOWER_BLOCKS];
+    uint64_t starts[LOWER_BLOCKS * 2];
+    uint32_t label_offsets[LOWER_LABELS];
+    struct a64_fixup fixups[LOWER_FIXUPS];
+    struct lower_deferred deferred[LOWER_DEFERRED];
+    struct lower_literal literals[LOWER_LITERALS];
+};
+_Static_assert(sizeof(struct lower_work) <= LOWER_WORK_BYTES, "lower.h promises that LOWER_WORK_BYTES are enough");
+
+struct lower_context {
+    const struct lower_config *config;
+    const struct code_source *source;
+    struct lower_result *result;
+    struct lower_work *work;
+    struct a64_buf *b;
+    struct a64_labels labels;
+    uint32_t insn_count, block_count, deferred_count, literal_count;
+    uint32_t max_insns;
+    uint64_t first, last;           // bytes read
+    bool full;                      // a table of the work area or of the result is too small
+    // of the instruction being lowered
+    const struct lower_insn *insn;
+    const struct lower_block *block;
+    uint16_t live;
+    uint8_t temps;
+    struct lower_flags flags;
+};
+
+// ---- stages
+bool lower_discover(struct lower_context *cx, uint64_t rip);    // false: nothing executable at rip
+void lower_analyse(struct lower_context *cx);
+typedef bool lower_function(struct lower_context *cx, const struct x64_insn *insn);
+lower_function *lower_find(enum x64_op op);                     // null: not lowered
+
+// ---- operands.c
+a64_reg lower_gpr(unsigned x64_register);
+a64_reg lower_temp(struct lower_context *cx);
+enum a64_size lower_size(unsigned bytes);                       // W for 1, 2, 4
+unsigned lower_log2(unsigned bytes);
+bool    lower_is_low(const struct x64_operand *opd);            // a register operand that is not rsp, ah, bh, ch, dh: usable in place
+a64_reg lower_read(struct lower_context *cx, const struct x64_operand *opd);
+a64_reg lower_read_zero(struct lower_context *cx, const struct x64_operand *opd);   // zero-extended to 64 bits
+a64_reg lower_read_sign(struct lower_context *cx, const struct x64_operand *opd);   // sign-extended to 64 bits
+a64_reg lower_destination(struct lower_context *cx, const struct x64_operand *opd);
+void    lower_write(struct lower_context *cx, const struct x64_operand *opd, a64_reg value);
+void    lower_const(struct lower_context *cx, a64_reg rd, uint64_t value);
+a64_reg lower_imm(struct lower_context *cx, enum a64_size s, uint64_t value);       // ZR for 0
+void    lower_add_imm(struct lower_context *cx, enum a64_size s, a64_reg rd, a64_reg rn, int64_t value);    // any value, no flags
+void    lower_literal_v(struct lower_context *cx, a64_vreg vd, uint64_t low, uint64_t high);
+
+// ---- memory.c
+struct lower_mem {
+    a64_reg base, index;            // index A64_ZR: none
+    uint8_t scaled;                 // index is shifted left by the access's log2
+    int64_t offset;                 // only without index
+};
+struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *insn, unsigned log2_bytes);
+a64_reg lower_address_register(struct lower_context *cx, const struct x64_insn *insn);
+// Computes the address without the segment base (LEA).
+a64_reg lower_effective_address(struct lower_context *cx, const struct x64_mem *mem, a64_reg into, enum a64_size s);
+// `away` bytes further on, e.g. the second half; may use temporaries.
+struct lower_mem lower_mem_at(struct lower_context *cx, struct lower_mem mem, unsigned log2_bytes, int64_t away);
+static inline struct lower_mem lower_mem_register(a64_reg r) { return (struct lower_mem){ .base = r, .index = A64_ZR }; }
+void lower_load(struct lower_context *cx, unsigned log2_bytes, enum a64_load kind, a64_reg rt, struct lower_mem mem);
+void lower_store(struct lower_context *cx, unsigned log2_bytes, a64_reg rt, struct lower_mem mem);
+void lower_load_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, struct lower_mem mem);    // upper bits zeroed
+void lower_store_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, struct lower_mem mem);
+void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt);      // memory first, then sp
+void lower_pop(struct lower_context *cx, unsigned bytes, a64_reg rt);       // rt must not be SP
+bool lower_tso(const struct lower_context *cx);
+
+// ---- flags.c
+void lower_flags_hw(struct lower_context *cx, enum lower_cf cf);                // NZCV is right, CF is where cf says
+void lower_flags_logic(struct lower_context *cx, a64_reg r, unsigned size);     // N, Z of the low `size` bytes of r; CF = OF = 0
+void lower_flags_fcmp(struct lower_context *cx);                                // NZCV as FCMP left it; PF, AF too
+void lower_flags_cf_x7(struct lower_context *cx);                               // CF is now bit 0 of x7; SF, ZF, OF as they were
+void lower_pa(struct lower_context *cx, enum lower_pa kind, a64_reg a, unsigned b);
+void lower_pa_canonical(struct lower_context *cx);                              // x23 and x24 are right
+void lower_flags_canonical(struct lower_context *cx, uint16_t mask);            // makes those flags canonical
+void lower_flags_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf polarity);    // SF ZF OF in NZCV and CF as INVERTED or DIRECT
+bool lower_flags_are_canonical(const struct lower_flags *f, uint16_t mask);
+void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live);  // written: arm64 registers about to change
+a64_reg lower_cf_bit(struct lower_context *cx);                                 // CF as 0 or 1 in a register
+void lower_cf_to_x7(struct lower_context *cx);                                  // CF out of NZCV, so that NZCV may change; keeps SF ZF OF's place
+uint32_t lower_recipe(const struct lower_flags *f);
+extern const struct lower_flags lower_flags_at_entry;                           // canonical
+
+enum lower_test { TEST_COND, TEST_ZERO, TEST_NOT_ZERO, TEST_BIT_CLEAR, TEST_BIT_SET, TEST_ALWAYS, TEST_NEVER };
+struct lower_condition { uint8_t test, cond; a64_reg reg; uint8_t size, bit; }; // size: enum a64_size of reg
+struct lower_condition lower_condition(struct lower_context *cx, enum x64_cond cc);
+// As above but as an arm64 condition on NZCV or ALWAYS/NEVER; false if that would cost live flags (then use the other one).
+bool lower_condition_nzcv(struct lower_context *cx, enum x64_cond cc, struct lower_condition *out);
+void lower_branch(struct lower_context *cx, struct lower_condition c, uint32_t label);      // if c holds, to label
+struct lower_condition lower_opposite(struct lower_condition c);
+// NZCV as scratch inside one instruction. Save returns the register restore needs (A64_ZR: nothing to restore).
+a64_reg lower_nzcv_save(struct lower_context *cx);
+void lower_nzcv_restore(struct lower_context *cx, a64_reg saved);
+
+// ---- shared among families
+// Read-modify-write of insn->mem: begin loads, the caller computes (registers only, no flags, no literals), end stores. Both may
+// fault. With LOCK under TSO this is one atomic operation. lower_atomic.c.
+struct lower_rmw { struct lower_mem mem; unsigned log2; bool locked; a64_reg old; uint32_t again; };
+struct lower_rmw lower_rmw_begin(struct lower_context *cx, const struct x64_insn *insn, unsigned bytes);
+void lower_rmw_end(struct lower_context *cx, const struct lower_rmw *w, a64_reg value);
+a64_reg lower_flags_word(struct lower_context *cx, bool all);                               // lower_stack.c
+void lower_flags_from_word(struct lower_context *cx, a64_reg r, bool overflow);
+// NZCV, PF and AF of a - b or a + b, all still in registers; result is what came out. Only what is live. lower_alu.c.
+void lower_flags_of_sum(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, a64_reg b, a64_reg result);
+void lower_flags_of_compare(struct lower_context *cx, unsigned bytes, a64_reg a, a64_reg b);    // of a - b, which nobody keeps
+
+// ---- region.c
+uint32_t lower_label(struct lower_context *cx);
+void lower_bind(struct lower_context *cx, uint32_t label);
+void lower_b(struct lower_context *cx, uint32_t label);
+void lower_cbz(struct lower_context *cx, enum a64_size s, a64_reg r, uint32_t label);
+void lower_cbnz(struct lower_context *cx, enum a64_size s, a64_reg r, uint32_t label);
+void lower_tbz(struct lower_context *cx, a64_reg r, unsigned bit, uint32_t label);
+void lower_tbnz(struct lower_context *cx, a64_reg r, unsigned bit, uint32_t label);
+void lower_b_cond(struct lower_context *cx, enum a64_cond cond, uint32_t label);
+void lower_point_here(struct lower_context *cx);                // a further point of this instruction, with the flags as they are now
+struct lower_deferred *lower_defer(struct lower_context *cx, void (*emit)(struct lower_context *, const struct lower_deferred *));
+void lower_svc(struct lower_context *cx, unsigned immediate);   // canonical flags, a point, the trap
+bool lower_in_kernel(struct lower_context *cx, const struct x64_insn *insn);    // SVC_EMU_INSN for the whole instruction
+void lower_raise_divide(struct lower_context *cx, const struct lower_deferred *d);     // deferred: #DE
+void lower_deferred_insn(struct lower_context *cx, const struct lower_deferred *d);    // deferred: SVC_EMU_INSN, then back
+void lower_go(struct lower_context *cx, int block, uint64_t rip);       // canonical flags, then to a block or out of the region
+void lower_go_x9(struct lower_context *cx);                             // to the address in x9
+// For the instruction that ends a block with END_BRANCH: first lower_join_early, then the condition, then a branch to
+// lower_taken_label (which notes the flags as they are at that branch).
+void lower_join_early(struct lower_context *cx);
+uint32_t lower_taken_label(struct lower_context *cx);

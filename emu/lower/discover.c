@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+// Which instructions belong to the region, and its blocks.
+//
+// From the requested address the code is decoded forward; targets of direct jumps and branches, and the instruction after a call or system call,
+// are queued and decoded in turn while there is room. A block is cut where another one begins. What is outside (too
+// far, no room, not executable, EC) stays outside: control leaves the region there. The blocks end up in address order, which is the
+// order compilers meant to be fast.
+#include "emu/lower/context.h"
+
+enum { REACH = 16 * 1024 };             // bytes around the entry: keeps every branch of the region within its range
+
+static struct lower_block *find_block(struct lower_context *cx, uint64_t rip, int *index)
+{
+    for (uint32_t i = 0; i < cx->block_count; i++)
+        if (cx->work->blocks[i].rip == rip) {
+            *index = (int)i;
+            return &cx->work->blocks[i];
+        }
+    *index = -1;
+    return 0;
+}
+
+// The instruction at rip of a block already decoded, or -1.
+static int find_insn(const struct lower_context *cx, const struct lower_block *k, uint64_t rip)
+{
+    int low = k->first, high = k->first + k->count - 1;
+    while (low <= high) {
+        int middle = (low + high) / 2;
+        uint64_t at = cx->work->insns[middle].x.rip;
+        if (at == rip)
+            return middle;
+        if (at < rip)
+            low = middle + 1;
+        else
+            high = middle - 1;
+    }
+    return -1;
+}
+
+static bool in_reach(uint64_t entry, uint64_t rip)
+{
+    return rip + REACH - entry < 2 * REACH;
+}
+
+// Cuts block k before instruction `at`; the second half becomes a block of its own.
+static bool split(struct lower_context *cx, struct lower_block *k, int at)
+{
+    if (cx->block_count >= LOWER_BLOCKS)
+        return false;
+    struct lower_block *tail = &cx->work->blocks[cx->block_count++];
+    *tail = *k;
+    tail->rip = cx->work->insns[at].x.rip;
+    tail->first = (uint16_t)at;
+    tail->count = (uint16_t)(k->first + k->count - at);
+    tail->entry = false;
+    k->count = (uint16_t)(at - k->first);
+    k->end = END_NEXT;
+    k->next_rip = tail->rip;
+    return true;
+}
+
+static enum x64_status fetch(struct lower_context *cx, uint64_t rip, struct x64_insn *out)
+{
+    uint8_t bytes[X64_LENGTH_MAX];
+    size_t n = cx->source->read(cx->source->context, rip, bytes, sizeof bytes);
+    if (n == 0)
+        return X64_TRUNCATED;
+    return x64_decode(bytes, n, rip, out);
+}
+
+// How the block ends after this instruction; false: it goes on.
+static bool ends(const struct x64_insn *insn, struct lower_block *k)
+{
+    k->next_rip = insn->rip + insn->length;
+    k->taken_rip = 0;
+    switch (x64_flow(insn)) {
+    case X64_FLOW_BRANCH:
+        k->end = END_BRANCH;
+        k->taken_rip = (uint64_t)insn->opd[0].value;
+        return true;
+    case X64_FLOW_JUMP:
+        k->end = END_JUMP;
+        k->taken_rip = (uint64_t)insn->opd[0].value;
+        return true;
+    case X64_FLOW_CALL:
+        k->end = END_CALL;
+        k->taken_rip = (uint64_t)insn->opd[0].value;
+        return true;
+    case X64_FLOW_CALL_INDIRECT:
+    case X64_FLOW_JUMP_INDIRECT:
+    case X64_FLOW_RETURN:
+        k->end = END_INDIRECT;
+        return true;
+    case X64_FLOW_TRAP:
+    case X64_FLOW_SYSCALL:
+        k->end = END_TRAP;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void queue(struct lower_context *cx, uint32_t *count, uint64_t rip, bool entry)
+{
+    // Bit 63 of a user address is free: it marks entries.
+    uint64_t item = rip | (entry ? 1ull << 63 : 0);
+    for (uint32_t i = 0; i < *count; i++)
+        if (cx->work->starts[i] == item)
+            return;
+    if (rip >> 63 == 0 && *count < LOWER_BLOCKS * 2)
+        cx->work->starts[(*count)++] = item;
+}
+
+static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_rip, bool entry, uint32_t *queued)
+{
+    struct lower_block *k = &cx->work->blocks[cx->block_count];
+    *k = (struct lower_block){ .rip = rip, .next_rip = rip, .first = (uint16_t)cx->insn_count, .entry = entry, .end = END_UNDECODED };
+    uint64_t at = rip;
+    for (;;) {
+        int other;
+        if (at != rip && find_block(cx, at, &other)) {
+            k->end = END_NEXT;
+            break;
+        }
+        k->next_rip = at;
+        if (cx->insn_count >= cx->max_insns || !in_reach(entry_rip, at)) {
+            k->end = k->count ? END_NEXT : END_UNDECODED;
+            break;
+        }
+        struct lower_insn *i = &cx->work->insns[cx->insn_count];
+        if (fetch(cx, at, &i->x) != X64_OK) {
+            // When reached, the kernel fetches here itself and raises what the processor would.
+            k->end = END_UNDECODED;
+            break;
+        }
+        cx->insn_count++;
+        k->count++;
+        at += i->x.length;
+        if (at > cx->last)
+            cx->last = at;
+        if (i->x.rip < cx->first)
+            cx->first = i->x.rip;
+        if (ends(&i->x, k))
+            break;
+        k->next_rip = at;
+    }
+    if (!k->count)
+        return;                         // nothing here: leave it outside
+    cx->block_count++;
+    const struct lower_insn *last = &cx->work->insns[k->first + k->count - 1];
+    bool comes_back = k->end == END_CALL || x64_flow(&last->x) == X64_FLOW_CALL_INDIRECT || x64_flow(&last->x) == X64_FLOW_SYSCALL;
+    if (comes_back)
+        queue(cx, queued, k->next_rip, true);
+    if (k->end == END_BRANCH)
+        queue(cx, queued, k->next_rip, false);
+    if (k->end == END_BRANCH || k->end == END_JUMP)
+        queue(cx, queued, k->taken_rip, false);
+}
+
+static void sort_by_address(struct lower_context *cx)
+{
+    struct lower_block *k = cx->work->blocks;
+    for (uint32_t i = 1; i < cx->block_count; i++) {
+        struct lower_block item = k[i];
+        uint32_t j = i;
+        for (; j > 0 && k[j - 1].rip > item.rip; j--)
+            k[j] = k[j - 1];
+        k[j] = item;
+    }
+}
+
+bool lower_discover(struct lower_context *cx, uint64_t rip)
+{
+    uint8_t byte;
+    if (!cx->source->read(cx->source->context, rip, &byte, 1))
+        return false;
+    cx->first = rip;
+    cx->last = rip + 1;
+    uint32_t queued = 0;
+    decode_block(cx, rip, rip, true, &queued);
+    for (uint32_t i = 0; i < queued; i++) {
+        uint64_t start = cx->work->starts[i] & ~(1ull << 63);
+        bool entry = cx->work->starts[i] >> 63;
+        if (!in_reach(rip, start) || cx->source->is_ec(cx->source->context, start))
+            continue;
+        int index;
+        struct lower_block *k = find_block(cx, start, &index);
+        for (uint32_t j = 0; !k && j < cx->block_count; j++) {
+            struct lower_block *candidate = &cx->work->blocks[j];
+            int at = start > candidate->rip ? find_insn(cx, candidate, start) : -1;
+            if (at >= 0 && split(cx, candidate, at))
+                k = &cx->work->blocks[cx->block_count - 1];
+        }
+        if (k) {
+            k->entry |= entry;
+            continue;
+        }
+        if (cx->insn_count < cx->max_insns && cx->block_count + 1 < LOWER_BLOCKS)
+            decode_block(cx, start, rip, entry, &queued);
+    }
+    sort_by_address(cx);
+    for (uint32_t i = 0; i < cx->block_count; i++) {
+        struct lower_block *k = &cx->work->blocks[i];
+        int next = -1, taken = -1;
+        if (k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED)
+            find_block(cx, k->next_rip, &next);
+        if (k->end == END_BRANCH || k->end == END_JUMP)
+            find_block(cx, k->taken_rip, &taken);
+        k->next = (int16_t)next;
+        k->taken = (int16_t)taken;
+    }
+    for (uint32_t i = 0; i < cx->block_count; i++) {
+        const struct lower_block *k = &cx->work->blocks[i];
+        if (k->next >= 0)
+            cx->work->blocks[k->next].predecessors++;
+        if (k->taken >= 0)
+            cx->work->blocks[k->taken].predecessors++;
+    }
+    return true;
+}

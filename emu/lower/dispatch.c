@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Which function lowers which operation: one row each in lower_ops*.inc.
+#include "emu/lower/context.h"
+
+#define X(op, function) lower_function function;
+#include "emu/lower/lower_ops.inc"
+#undef X
+
+lower_function *lower_find(enum x64_op op)
+{
+    static lower_function *const table[X64_OP_COUNT] = {
+#define X(op, function) [X64_##op] = function,
+#include "emu/lower/lower_ops.inc"
+#undef X
+    };
+    return (unsigned)op < X64_OP_COUNT ? table[op] : 0;
+}

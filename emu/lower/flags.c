@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: MIT
+// Where the x64 flags are, and how to get them elsewhere. The representation is in context.h (struct lower_flags).
+//
+// A `mask` below always names the flags that must survive; all others may be lost. That is what makes the short sequences
+// possible: with only CF to keep, its polarity is turned in two instructions, with all flags in three.
+#include "emu/lower/context.h"
+
+enum { CF_BIT = 29, OF_BIT = 28, X7 = 7, X23 = 23, X24 = 24 };
+
+const struct lower_flags lower_flags_at_entry = { .nz = NZ_HW, .cf = CF_INVERTED, .pa = PA_CANONICAL };
+
+// ---- what instructions leave
+void lower_flags_hw(struct lower_context *cx, enum lower_cf cf)
+{
+    cx->flags.nz = NZ_HW;
+    cx->flags.cf = (uint8_t)cf;
+    cx->flags.hw_too = false;
+}
+
+void lower_flags_logic(struct lower_context *cx, a64_reg r, unsigned size)
+{
+    cx->flags.nz = NZ_LOGIC;
+    cx->flags.nz_reg = r;
+    cx->flags.nz_size = (uint8_t)lower_log2(size);
+    cx->flags.cf = CF_ZERO;
+    cx->flags.hw_too = false;
+}
+
+void lower_flags_fcmp(struct lower_context *cx)
+{
+    cx->flags = (struct lower_flags){ .nz = NZ_FCMP, .pa = PA_FCMP };
+}
+
+void lower_flags_cf_x7(struct lower_context *cx)
+{
+    cx->flags.cf = CF_X7;
+}
+
+void lower_pa(struct lower_context *cx, enum lower_pa kind, a64_reg a, unsigned b)
+{
+    cx->flags.pa = (uint8_t)kind;
+    cx->flags.pa_a = a;
+    cx->flags.pa_b = (uint8_t)b;
+}
+
+void lower_pa_canonical(struct lower_context *cx)
+{
+    cx->flags.pa = PA_CANONICAL;
+}
+
+// ---- PF and AF into x23 and x24
+static void pa_to_canonical(struct lower_context *cx)
+{
+    struct a64_buf *b = cx->b;
+    struct lower_flags *f = &cx->flags;
+    a64_reg p = f->pa_a, q = f->pa_b;
+    bool bit4 = f->pa_b >> 4 & 1;
+    switch (f->pa) {
+    case PA_CANONICAL:
+        return;
+    case PA_LOGIC:
+        if (p != X23)
+            a64_mov_reg(b, A64_X, X23, p);
+        a64_mov_reg(b, A64_X, X24, X23);
+        break;
+    case PA_CMP:
+        a64_eor_reg(b, A64_X, X24, p, q, A64_LSL, 0);
+        break;
+    case PA_CMP_IMM:
+        if (bit4)
+            a64_orn_reg(b, A64_X, X24, A64_ZR, p, A64_LSL, 0);
+        else
+            a64_mov_reg(b, A64_X, X24, p);
+        break;
+    case PA_ADD:
+    case PA_SUB:
+        (f->pa == PA_ADD ? a64_sub_reg : a64_add_reg)(b, A64_X, X24, p, q, A64_LSL, 0);
+        a64_eor_reg(b, A64_X, X24, X24, q, A64_LSL, 0);
+        if (p != X23)
+            a64_mov_reg(b, A64_X, X23, p);
+        break;
+    case PA_ADD_IMM:
+    case PA_SUB_IMM:
+        (f->pa == PA_ADD_IMM ? a64_sub_imm : a64_add_imm)(b, A64_X, X24, p, q);
+        if (bit4)
+            a64_orn_reg(b, A64_X, X24, A64_ZR, X24, A64_LSL, 0);
+        if (p != X23)
+            a64_mov_reg(b, A64_X, X23, p);
+        break;
+    case PA_DOUBLE:
+        a64_mov_reg(b, A64_X, X23, p);
+        a64_mov_reg(b, A64_X, X24, A64_ZR);
+        break;
+    case PA_NEG:
+        a64_sub_reg(b, A64_X, X24, A64_ZR, p, A64_LSL, 0);
+        a64_mov_reg(b, A64_X, X23, p);
+        break;
+    case PA_FCMP:
+        a64_cset(b, A64_X, X23, A64_VC);        // 1, odd parity, unless unordered
+        a64_mov_reg(b, A64_X, X24, X23);
+        break;
+    }
+    f->pa = PA_CANONICAL;
+}
+
+// ---- NZCV
+static void fcmp_to_hw(struct lower_context *cx)
+{
+    // Less: CF. Equal: ZF. Unordered: ZF, PF, CF. SF = OF = AF = 0.  AXFLAG gives just that with C = !CF.
+    struct a64_buf *b = cx->b;
+    if (cx->flags.pa == PA_FCMP)
+        pa_to_canonical(cx);
+    if (cx->config->features.flagm2) {
+        a64_word(b, 0xd500405f);                // AXFLAG
+    } else {
+        uint8_t mark = cx->temps;
+        a64_reg c = lower_temp(cx), z = lower_temp(cx);
+        a64_cset(b, A64_W, c, A64_GE);
+        a64_cset(b, A64_W, z, A64_EQ);
+        a64_csinc(b, A64_W, z, z, A64_ZR, A64_VC);
+        a64_orr_reg(b, A64_W, c, c, z, A64_LSL, 1);
+        a64_lsl_imm(b, A64_W, c, c, CF_BIT);
+        a64_msr_nzcv(b, c);
+        cx->temps = mark;
+    }
+    lower_flags_hw(cx, CF_INVERTED);
+}
+
+// N and Z from the register, V = 0; C = 0, or C = 1 if inverted.
+static void set_logic(struct lower_context *cx, bool inverted)
+{
+    struct a64_buf *b = cx->b;
+    a64_reg r = cx->flags.nz_reg;
+    unsigned log2 = cx->flags.nz_size;
+    enum a64_size s = log2 == 3 ? A64_X : A64_W;
+    if (log2 >= 2) {
+        if (inverted)
+            a64_subs_reg(b, s, A64_ZR, r, A64_ZR, A64_LSL, 0);
+        else
+            a64_ands_reg(b, s, A64_ZR, r, r, A64_LSL, 0);
+        return;
+    }
+    unsigned shift = 32 - (8u << log2);
+    if (!inverted) {
+        a64_adds_reg(b, s, A64_ZR, A64_ZR, r, A64_LSL, shift);
+        return;
+    }
+    uint8_t mark = cx->temps;
+    a64_reg t = lower_temp(cx);
+    a64_lsl_imm(b, s, t, r, shift);
+    a64_subs_reg(b, s, A64_ZR, t, A64_ZR, A64_LSL, 0);
+    cx->temps = mark;
+}
+
+// C (and V) of NZCV from x7, N and Z kept.
+static void insert_x7(struct lower_context *cx, unsigned lsb, unsigned width, bool inverted)
+{
+    struct a64_buf *b = cx->b;
+    uint8_t mark = cx->temps;
+    a64_reg t = lower_temp(cx);
+    if (cx->config->features.flagm && width == 1) {
+        a64_reg from = X7;
+        if (inverted) {
+            a64_eor_imm(b, A64_X, t, X7, 1);
+            from = t;
+        }
+        a64_rmif(b, from, 63, 2);
+    } else {
+        a64_mrs_nzcv(b, t);
+        a64_bfi(b, A64_X, t, X7, lsb, width);
+        if (inverted)
+            a64_eor_imm(b, A64_X, t, t, 1ull << CF_BIT);
+        a64_msr_nzcv(b, t);
+    }
+    cx->temps = mark;
+}
+
+static void flip_carry(struct lower_context *cx, bool keep_nz)
+{
+    struct a64_buf *b = cx->b;
+    uint8_t mark = cx->temps;
+    a64_reg t = lower_temp(cx);
+    if (cx->config->features.flagm) {
+        a64_cfinv(b);
+    } else if (keep_nz) {
+        a64_mrs_nzcv(b, t);
+        a64_eor_imm(b, A64_X, t, t, 1ull << CF_BIT);
+        a64_msr_nzcv(b, t);
+    } else {
+        a64_cset(b, A64_W, t, A64_CC);
+        a64_subs_imm(b, A64_W, A64_ZR, t, 1);
+    }
+    cx->temps = mark;
+}
+
+static void constant_carry(struct lower_context *cx, bool c, bool keep_nz)
+{
+    struct a64_buf *b = cx->b;
+    uint8_t mark = cx->temps;
+    a64_reg t = lower_temp(cx);
+    if (!keep_nz) {
+        if (c)
+            a64_subs_reg(b, A64_W, A64_ZR, A64_ZR, A64_ZR, A64_LSL, 0);
+        else
+            a64_ands_reg(b, A64_W, A64_ZR, A64_ZR, A64_ZR, A64_LSL, 0);
+    } else {
+        a64_mrs_nzcv(b, t);
+        if (c)
+            a64_orr_imm(b, A64_X, t, t, 1ull << CF_BIT);
+        else
+            a64_and_imm(b, A64_X, t, t, ~(1ull << CF_BIT));
+        a64_msr_nzcv(b, t);
+    }
+    cx->temps = mark;
+}
+
+static void logic_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf want)
+{
+    struct lower_flags *f = &cx->flags;
+    bool inverted = want == CF_INVERTED;
+    switch (f->cf) {
+    case CF_X7_SHR1:
+        set_logic(cx, false);
+        insert_x7(cx, OF_BIT, 2, inverted);
+        lower_flags_hw(cx, want);
+        return;
+    case CF_X7_MUL:
+        // SF and ZF are undefined after a multiplication; CF = OF. C = !CF here.
+        a64_subs_imm(cx->b, A64_X, A64_ZR, X7, 0);
+        a64_ccmp_reg(cx->b, A64_X, A64_ZR, A64_ZR, 1, A64_EQ);
+        lower_flags_hw(cx, CF_INVERTED);
+        if (!inverted)
+            flip_carry(cx, mask & FLAGS_NZ);
+        f->cf = (uint8_t)want;
+        return;
+    case CF_X7:
+        if (!f->hw_too)
+            set_logic(cx, false);
+        f->nz = NZ_HW;
+        f->hw_too = false;
+        if (mask & X64_CF) {
+            insert_x7(cx, CF_BIT, 1, inverted);
+            f->cf = (uint8_t)want;
+        }
+        return;
+    default:        // CF = 0
+        if (!(f->hw_too && !inverted))
+            set_logic(cx, inverted);
+        lower_flags_hw(cx, want);
+        return;
+    }
+}
+
+void lower_flags_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf want)
+{
+    struct lower_flags *f = &cx->flags;
+    if (!(mask & FLAGS_NZC))
+        return;
+    if (f->nz == NZ_FCMP)
+        fcmp_to_hw(cx);
+    bool keep_nz = mask & FLAGS_NZ;
+    if (f->nz == NZ_LOGIC && (keep_nz || f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL)) {
+        logic_to_hw(cx, mask, want);
+    } else if (!keep_nz) {
+        f->nz = NZ_HW;              // dead
+    }
+    if (!(mask & X64_CF) || f->cf == want)
+        return;
+    switch (f->cf) {
+    case CF_INVERTED:
+    case CF_DIRECT:
+        flip_carry(cx, keep_nz);
+        break;
+    case CF_ZERO:
+        constant_carry(cx, want == CF_INVERTED, keep_nz);
+        break;
+    default:
+        if (keep_nz)
+            insert_x7(cx, CF_BIT, 1, want == CF_INVERTED);
+        else if (want == CF_INVERTED)
+            a64_subs_reg(cx->b, A64_W, A64_ZR, A64_ZR, X7, A64_LSL, 0);
+        else
+            a64_subs_imm(cx->b, A64_W, A64_ZR, X7, 1);
+        break;
+    }
+    f->hw_too = false;
+    f->cf = (uint8_t)want;
+}
+
+bool lower_flags_are_canonical(const struct lower_flags *f, uint16_t mask)
+{
+    if (mask & FLAGS_PA && f->pa != PA_CANONICAL)
+        return false;
+    if (mask & FLAGS_NZ && f->nz != NZ_HW)
+        return false;
+    return !(mask & X64_CF) || (f->cf == CF_INVERTED && f->nz != NZ_FCMP);
+}
+
+void lower_flags_canonical(struct lower_context *cx, uint16_t mask)
+{
+    if (mask & FLAGS_PA)
+        pa_to_canonical(cx);
+    lower_flags_to_hw(cx, mask, CF_INVERTED);
+}
+
+void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live)
+{
+    struct lower_flags *f = &cx->flags;
+    if (live & FLAGS_PA) {
+        static const bool two[] = { [PA_CMP] = true, [PA_ADD] = true, [PA_SUB] = true, [PA_FCMP] = false };
+        bool uses_a = f->pa != PA_CANONICAL && f->pa != PA_FCMP;
+        uint32_t used = (uses_a ? 1u << (f->pa_a & 31) : 0) | (two[f->pa] ? 1u << (f->pa_b & 31) : 0);
+        if (used & written & 0x7fffffff)
+            pa_to_canonical(cx);
+    }
+    if (live & FLAGS_NZ && f->nz == NZ_LOGIC && f->nz_reg != A64_ZR && written >> f->nz_reg & 1)
+        lower_flags_to_hw(cx, live & FLAGS_NZC, f->hw_too ? CF_DIRECT : CF_INVERTED);
+}
+
+a64_reg lower_cf_bit(struct lower_context *cx)
+{
+    struct a64_buf *b = cx->b;
+    const struct lower_flags *f = &cx->flags;
+    if (f->nz != NZ_FCMP && f->cf == CF_ZERO)
+        return A64_ZR;
+    if (f->nz != NZ_FCMP && f->cf == CF_X7)
+        return X7;
+    a64_reg t = lower_temp(cx);
+    if (f->nz == NZ_FCMP) {
+        a64_cset(b, A64_W, t, A64_LT);
+    } else if (f->cf == CF_INVERTED || f->cf == CF_DIRECT) {
+        a64_cset(b, A64_W, t, f->cf == CF_DIRECT ? A64_CS : A64_CC);
+    } else if (f->cf == CF_X7_SHR1) {
+        a64_ubfx(b, A64_W, t, X7, 1, 1);
+    } else {
+        a64_sub_reg(b, A64_X, t, A64_ZR, X7, A64_LSL, 0);
+        a64_orr_reg(b, A64_X, t, t, X7, A64_LSL, 0);
+        a64_lsr_imm(b, A64_X, t, t, 63);
+    }
+    return t;
+}
+
+void lower_cf_to_x7(struct lower_context *cx)
+{
+    struct lower_flags *f = &cx->flags;
+    if (f->nz == NZ_FCMP)
+        fcmp_to_hw(cx);
+    if ((f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL) && cx->live & X64_OF)
+        lower_flags_to_hw(cx, cx->live | X64_CF, CF_INVERTED);
+    if (f->cf == CF_ZERO || f->cf == CF_X7)
+        return;
+    if (f->cf == CF_INVERTED || f->cf == CF_DIRECT) {
+        a64_cset(cx->b, A64_W, X7, f->cf == CF_DIRECT ? A64_CS : A64_CC);
+    } else {
+        uint8_t mark = cx->temps;
+        a64_mov_reg(cx->b, A64_W, X7, lower_cf_bit(cx));
+        cx->temps = mark;
+    }
+    f->cf = CF_X7;
+}
+
+// ---- conditions
+struct lower_condition lower_opposite(struct lower_condition c)
+{
+    static const uint8_t opposite[] = {
+        [TEST_COND] = TEST_COND, [TEST_ZERO] = TEST_NOT_ZERO, [TEST_NOT_ZERO] = TEST_ZERO, [TEST_BIT_CLEAR] = TEST_BIT_SET,
+        [TEST_BIT_SET] = TEST_BIT_CLEAR, [TEST_ALWAYS] = TEST_NEVER, [TEST_NEVER] = TEST_ALWAYS,
+    };
+    c.test = opposite[c.test];
+    if (c.test == TEST_COND)
+        c.cond ^= 1;
+    return c;
+}
+
+static struct lower_condition on_cond(enum a64_cond cond) { return (struct lower_condition){ .test = TEST_COND, .cond = (uint8_t)cond }; }
+static struct lower_condition on_bit(a64_reg r, unsigned bit) { return (struct lower_condition){ .test = TEST_BIT_SET, .reg = r, .bit = (uint8_t)bit }; }
+static struct lower_condition always(bool yes) { return (struct lower_condition){ .test = yes ? TEST_ALWAYS : TEST_NEVER }; }
+
+// PF: fold the low byte to one bit, which is clear when the parity is even (SDM vol. 1, 3.4.3.1).
+static struct lower_condition parity(struct lower_context *cx)
+{
+    struct lower_flags *f = &cx->flags;
+    if (f->pa == PA_FCMP)
+        return on_cond(A64_VS);
+    a64_reg p = f->pa == PA_CANONICAL || f->pa == PA_CMP || f->pa == PA_CMP_IMM ? X23 : f->pa_a;
+    if (p == A64_ZR)
+        return always(true);
+    a64_reg t = lower_temp(cx);
+    a64_eor_reg(cx->b, A64_W, t, p, p, A64_LSR, 4);
+    a64_eor_reg(cx->b, A64_W, t, t, t, A64_LSR, 2);
+    a64_eor_reg(cx->b, A64_W, t, t, t, A64_LSR, 1);
+    return lower_opposite(on_bit(t, 0));
+}
+
+static struct lower_condition fcmp_condition(struct lower_context *cx, enum x64_cond cc, uint16_t keep)
+{
+    switch (cc) {
+    case X64_CC_B: return on_cond(A64_LT);
+    case X64_CC_BE: return on_cond(A64_LE);
+    case X64_CC_O: case X64_CC_S: case X64_CC_L: return always(false);
+    default:
+        lower_flags_to_hw(cx, keep, CF_INVERTED);
+        return on_cond(A64_EQ);                 // E, and LE because SF = OF
+    }
+}
+
+static struct lower_condition carry(struct lower_context *cx)
+{
+    switch (cx->flags.cf) {
+    case CF_INVERTED: return on_cond(A64_CC);
+    case CF_DIRECT: return on_cond(A64_CS);
+    case CF_ZERO: return always(false);
+    case CF_X7: return on_bit(X7, 0);
+    case CF_X7_SHR1: return on_bit(X7, 1);
+    default: return (struct lower_condition){ .test = TEST_NOT_ZERO, .reg = X7, .size = A64_X };
+    }
+}
+
+static struct lower_condition logic_condition(struct lower_context *cx, enum x64_cond cc, uint16_t keep)
+{
+    const struct lower_flags *f = &cx->flags;
+    a64_reg r = f->nz_reg;
+    bool overflow = f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL;
+    switch (cc) {
+    case X64_CC_B:
+        return carry(cx);
+    case X64_CC_O:
+        return f->cf == CF_X7_SHR1 ? on_bit(X7, 0) : f->cf == CF_X7_MUL ? carry(cx) : always(false);
+    case X64_CC_E:
+        break;
+    case X64_CC_BE:
+        if (f->cf == CF_ZERO)
+            break;
+        lower_flags_to_hw(cx, keep, CF_INVERTED);
+        return on_cond(A64_LS);
+    case X64_CC_S:
+    case X64_CC_L:
+        if (cc == X64_CC_L && overflow) {
+            lower_flags_to_hw(cx, keep, CF_INVERTED);
+            return on_cond(A64_LT);
+        }
+        if (r == A64_ZR)
+            return always(false);
+        return f->hw_too ? on_cond(A64_MI) : on_bit(r, (8u << f->nz_size) - 1);
+    default:    // LE
+        if (r == A64_ZR)
+            return always(true);
+        if (!f->hw_too || overflow)
+            lower_flags_to_hw(cx, keep, CF_INVERTED);
+        return on_cond(A64_LE);
+    }
+    if (r == A64_ZR)
+        return always(true);
+    if (f->hw_too)
+        return on_cond(A64_EQ);
+    if (f->nz_size < 2) {
+        r = lower_temp(cx);
+        a64_ubfx(cx->b, A64_W, r, f->nz_reg, 0, 8u << f->nz_size);
+    }
+    return (struct lower_condition){ .test = TEST_ZERO, .reg = r, .size = f->nz_size == 3 ? A64_X : A64_W };
+}
+
+struct lower_condition lower_condition(struct lower_context *cx, enum x64_cond cc)
+{
+    uint16_t keep = cx->live | x64_cond_flags(cc);
+    enum x64_cond even = cc & ~1u;
+    struct lower_condition c;
+    if (even == X64_CC_P)
+        c = parity(cx);
+    else if (cx->flags.nz == NZ_FCMP)
+        c = fcmp_condition(cx, even, keep);
+    else if (cx->flags.nz == NZ_LOGIC)
+        c = logic_condition(cx, even, keep);
+    else if (even == X64_CC_B)
+        c = carry(cx);
+    else if (even == X64_CC_BE && cx->flags.cf == CF_ZERO)
+        c = on_cond(A64_EQ);
+    else {
+        static const uint8_t direct[] = {
+            [X64_CC_O] = A64_VS, [X64_CC_E] = A64_EQ, [X64_CC_BE] = A64_LS, [X64_CC_S] = A64_MI, [X64_CC_L] = A64_LT, [X64_CC_LE] = A64_LE,
+        };
+        if (even == X64_CC_BE)
+            lower_flags_to_hw(cx, keep, CF_INVERTED);
+        c = on_cond(direct[even]);
+    }
+    return cc & 1 ? lower_opposite(c) : c;
+}
+
+bool lower_condition_nzcv(struct lower_context *cx, enum x64_cond cc, struct lower_condition *out)
+{
+    uint16_t keep = cx->live | x64_cond_flags(cc);
+    bool on_parity = (cc & ~1u) == X64_CC_P && cx->flags.pa != PA_FCMP;
+    if (on_parity && cx->live & FLAGS_NZC)
+        return false;
+    if (!on_parity && cx->flags.nz == NZ_LOGIC && !cx->flags.hw_too && cx->flags.nz_reg != A64_ZR)
+        lower_flags_to_hw(cx, keep, CF_INVERTED);
+    *out = lower_condition(cx, cc);
+    if (out->test == TEST_COND || out->test == TEST_ALWAYS || out->test == TEST_NEVER)
+        return true;
+    if (on_parity) {
+        a64_ands_imm(cx->b, A64_W, A64_ZR, out->reg, 1);
+        *out = on_cond(out->test == TEST_BIT_CLEAR ? A64_EQ : A64_NE);
+        return true;
+    }
+    lower_flags_to_hw(cx, keep, CF_INVERTED);
+    *out = lower_condition(cx, cc);
+    return out->test == TEST_COND || out->test == TEST_ALWAYS || out->test == TEST_NEVER;
+}
+
+void lower_branch(struct lower_context *cx, struct lower_condition c, uint32_t label)
+{
+    switch (c.test) {
+    case TEST_COND: lower_b_cond(cx, c.cond, label); break;
+    case TEST_ZERO: lower_cbz(cx, c.size, c.reg, label); break;
+    case TEST_NOT_ZERO: lower_cbnz(cx, c.size, c.reg, label); break;
+    case TEST_BIT_CLEAR: lower_tbz(cx, c.reg, c.bit, label); break;
+    case TEST_BIT_SET: lower_tbnz(cx, c.reg, c.bit, label); break;
+    case TEST_ALWAYS: lower_b(cx, label); break;
+    default: break;
+    }
+}
+
+a64_reg lower_nzcv_save(struct lower_context *cx)
+{
+    struct lower_flags *f = &cx->flags;
+    bool in_nzcv = f->nz != NZ_LOGIC || f->cf == CF_INVERTED || f->cf == CF_DIRECT;
+    if (!in_nzcv || !(cx->live & (f->pa == PA_FCMP ? X64_ARITH_FLAGS : FLAGS_NZC))) {
+        f->hw_too = false;
+        return A64_ZR;
+    }
+    a64_reg t = lower_temp(cx);
+    a64_mrs_nzcv(cx->b, t);
+    return t;
+}
+
+void lower_nzcv_restore(struct lower_context *cx, a64_reg saved)
+{
+    if (saved != A64_ZR)
+        a64_msr_nzcv(cx->b, saved);
+}

@@ -1,0 +1,555 @@
+// SPDX-License-Identifier: MIT
+// ADD SUB CMP ADC SBB INC DEC NEG, AND OR XOR TEST NOT.
+//
+// NZCV after ADDS is CF_DIRECT, after SUBS CF_INVERTED. 8- and 16-bit operations get exact NZCV by doing the operation on
+// values shifted to the top of a W register. PF and AF are left as a recipe wherever the operands stay in registers that live on.
+#include "emu/lower/context.h"
+
+enum { X23 = 23, X24 = 24 };
+
+// The second operand, as a register or as an immediate of the ADD/SUB form.
+struct operand {
+    a64_reg reg;
+    bool imm, stays;            // stays: a register that still holds the value after the instruction (for a recipe)
+    uint64_t value;             // of an immediate, cut to the operation's size
+};
+
+static uint64_t size_mask(unsigned bytes)
+{
+    return bytes == 8 ? ~0ull : (1ull << bytes * 8) - 1;
+}
+
+static struct operand second(struct lower_context *cx, const struct x64_operand *opd, unsigned bytes)
+{
+    if (opd->kind == X64_OPD_IMM)
+        return (struct operand){ .imm = true, .stays = true, .value = (uint64_t)opd->value & size_mask(bytes) };
+    return (struct operand){ .reg = lower_read(cx, opd), .stays = lower_is_low(opd) };
+}
+
+// d = a + b or a - b, with or without flags. The NZCV of ADDS #k and SUBS #-k agree for all k but 0 and the most negative.
+static void add_sub(struct lower_context *cx, bool sub, bool flags, enum a64_size s, a64_reg d, a64_reg a, struct operand o)
+{
+    struct a64_buf *b = cx->b;
+    if (o.imm) {
+        uint64_t mask = s == A64_X ? ~0ull : 0xffffffff, value = o.value & mask, minus = (0 - value) & mask;
+        if (a64_addsub_imm_ok(value) || (a64_addsub_imm_ok(minus) && minus)) {
+            bool turned = !a64_addsub_imm_ok(value);
+            uint64_t k = turned ? minus : value;
+            if (flags)
+                (sub != turned ? a64_subs_imm : a64_adds_imm)(b, s, d, a == A64_ZR ? A64_SP : a, k);
+            else
+                (sub != turned ? a64_sub_imm : a64_add_imm)(b, s, d, a, k);
+            return;
+        }
+        o.reg = lower_imm(cx, s, value);
+    }
+    if (a == A64_SP || d == A64_SP) {
+        enum a64_extend e = s == A64_X ? A64_UXTX : A64_UXTW;
+        if (flags)
+            (sub ? a64_subs_ext : a64_adds_ext)(b, s, d, a, o.reg, e, 0);
+        else
+            (sub ? a64_sub_ext : a64_add_ext)(b, s, d, a, o.reg, e, 0);
+    } else if (flags) {
+        (sub ? a64_subs_reg : a64_adds_reg)(b, s, d, a, o.reg, A64_LSL, 0);
+    } else {
+        (sub ? a64_sub_reg : a64_add_reg)(b, s, d, a, o.reg, A64_LSL, 0);
+    }
+}
+
+// x24 = a ^ b (only bit 4 matters).
+static void pa_operands(struct lower_context *cx, a64_reg a, struct operand o)
+{
+    if (!o.imm)
+        a64_eor_reg(cx->b, A64_X, X24, a, o.reg, A64_LSL, 0);
+    else if (o.value & 16)
+        a64_orn_reg(cx->b, A64_X, X24, A64_ZR, a, A64_LSL, 0);
+    else
+        a64_mov_reg(cx->b, A64_X, X24, a);
+}
+
+// NZCV of the 8- or 16-bit operation.
+static void narrow_flags(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, struct operand o)
+{
+    unsigned shift = 32 - bytes * 8;
+    uint8_t mark = cx->temps;
+    a64_reg t = lower_temp(cx);
+    a64_lsl_imm(cx->b, A64_W, t, a, shift);
+    if (o.imm) {
+        uint64_t high = o.value << shift;
+        a64_reg k = high ? lower_temp(cx) : A64_ZR;
+        if (high)
+            a64_mov_const(cx->b, A64_W, k, high);
+        (sub ? a64_subs_reg : a64_adds_reg)(cx->b, A64_W, A64_ZR, t, k, A64_LSL, 0);
+    } else {
+        (sub ? a64_subs_reg : a64_adds_reg)(cx->b, A64_W, A64_ZR, t, o.reg, A64_LSL, shift);
+    }
+    cx->temps = mark;
+}
+
+static void set_pa_recipe(struct lower_context *cx, bool sub, a64_reg d, struct operand o)
+{
+    if (o.imm)
+        lower_pa(cx, sub ? PA_SUB_IMM : PA_ADD_IMM, d, (unsigned)(o.value & 255));
+    else
+        lower_pa(cx, sub ? PA_SUB : PA_ADD, d, o.reg);
+}
+
+static bool compare(struct lower_context *cx, const struct x64_operand *dst, const struct x64_operand *src)
+{
+    unsigned bytes = dst->size;
+    bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
+    a64_reg a = lower_read(cx, dst);
+    struct operand o = second(cx, src, bytes);
+    if (!nzc && !pa)
+        return true;                            // the access itself was all
+    if (o.imm && o.value == 0 && lower_is_low(dst)) {
+        lower_flags_logic(cx, a, bytes);        // same as TEST r,r: AF of x - 0 is 0
+        lower_pa(cx, PA_LOGIC, a, 0);
+        return true;
+    }
+    bool stays = lower_is_low(dst) && o.stays;
+    if (bytes >= 4) {
+        if (pa && !stays)
+            pa_operands(cx, a, o);
+        add_sub(cx, true, nzc, lower_size(bytes), pa ? X23 : A64_ZR, a, o);
+    } else {
+        if (pa && !stays)
+            pa_operands(cx, a, o);
+        if (pa)
+            add_sub(cx, true, false, A64_W, X23, a, o);
+        if (nzc)
+            narrow_flags(cx, true, bytes, a, o);
+    }
+    if (nzc)
+        lower_flags_hw(cx, CF_INVERTED);
+    if (pa && !stays)
+        lower_pa_canonical(cx);
+    else if (pa)
+        lower_pa(cx, o.imm ? PA_CMP_IMM : PA_CMP, a, o.imm ? (unsigned)(o.value & 255) : o.reg);
+    return true;
+}
+
+// Flags of d = a +- o computed after everything else, all three in registers that still hold them.
+static void flags_afterwards(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, struct operand o, a64_reg result)
+{
+    if (cx->live & FLAGS_PA) {
+        pa_operands(cx, a, o);
+        if (result != X23)
+            a64_mov_reg(cx->b, A64_X, X23, result);
+        lower_pa_canonical(cx);
+    }
+    if (cx->live & FLAGS_NZC) {
+        if (bytes >= 4)
+            add_sub(cx, sub, true, lower_size(bytes), A64_ZR, a, o);
+        else
+            narrow_flags(cx, sub, bytes, a, o);
+        lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
+    }
+}
+
+static bool add_rsp(struct lower_context *cx, bool sub, struct operand o)
+{
+    if (!(cx->live & X64_ARITH_FLAGS)) {
+        add_sub(cx, sub, false, A64_X, A64_SP, A64_SP, o);
+        return true;
+    }
+    add_sub(cx, sub, true, A64_X, X23, A64_SP, o);
+    a64_mov_reg(cx->b, A64_X, A64_SP, X23);
+    lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
+    if (o.stays) {
+        set_pa_recipe(cx, sub, X23, o);
+    } else if (cx->live & FLAGS_PA) {
+        (sub ? a64_add_reg : a64_sub_reg)(cx->b, A64_X, X24, X23, o.reg, A64_LSL, 0);
+        a64_eor_reg(cx->b, A64_X, X24, X24, o.reg, A64_LSL, 0);
+        lower_pa_canonical(cx);
+    }
+    return true;
+}
+
+static bool add_sub_insn(struct lower_context *cx, const struct x64_insn *insn, bool sub)
+{
+    const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
+    unsigned bytes = dst->size;
+    enum a64_size s = lower_size(bytes);
+    bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
+    if (dst->kind == X64_OPD_MEM) {
+        struct operand o = second(cx, src, bytes);
+        struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
+        a64_reg t = lower_temp(cx);
+        add_sub(cx, sub, false, s, t, w.old, o);
+        lower_rmw_end(cx, &w, t);
+        flags_afterwards(cx, sub, bytes, w.old, o, t);
+        return true;
+    }
+    struct operand o = second(cx, src, bytes);
+    if (dst->kind == X64_OPD_GPR && dst->reg == X64_RSP && bytes == 8)
+        return add_rsp(cx, sub, o);
+    if (!lower_is_low(dst)) {
+        a64_reg a = lower_read(cx, dst), t = lower_temp(cx);
+        add_sub(cx, sub, false, s, t, a, o);
+        flags_afterwards(cx, sub, bytes, a, o, t);
+        lower_write(cx, dst, t);
+        return true;
+    }
+    a64_reg d = lower_gpr(dst->reg);
+    bool same = !o.imm && o.reg == d;
+    if (same && sub && bytes >= 4) {            // the other zero idiom
+        a64_mov_reg(cx->b, A64_W, d, A64_ZR);
+        lower_flags_logic(cx, A64_ZR, bytes);
+        lower_pa(cx, PA_LOGIC, A64_ZR, 0);
+        return true;
+    }
+    bool recipe = pa && (same ? !sub : o.stays);
+    if (pa && !recipe)
+        pa_operands(cx, d, o);
+    if (bytes >= 4) {
+        add_sub(cx, sub, nzc, s, d, d, o);
+    } else {
+        a64_reg t = lower_temp(cx);
+        if (nzc)
+            narrow_flags(cx, sub, bytes, d, o);
+        add_sub(cx, sub, false, A64_W, t, d, o);
+        a64_bfi(cx->b, A64_X, d, t, 0, bytes * 8);
+    }
+    if (nzc)
+        lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
+    if (recipe && same)
+        lower_pa(cx, PA_DOUBLE, d, 0);
+    else if (recipe)
+        set_pa_recipe(cx, sub, d, o);
+    else if (pa) {
+        a64_mov_reg(cx->b, A64_X, X23, d);
+        lower_pa_canonical(cx);
+    }
+    return true;
+}
+
+void lower_flags_of_sum(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, a64_reg b, a64_reg result)
+{
+    flags_afterwards(cx, sub, bytes, a, (struct operand){ .reg = b }, result);
+}
+
+void lower_flags_of_compare(struct lower_context *cx, unsigned bytes, a64_reg a, a64_reg b)
+{
+    struct operand o = { .reg = b };
+    if (cx->live & FLAGS_PA)
+        a64_sub_reg(cx->b, A64_X, X23, a, b, A64_LSL, 0);
+    flags_afterwards(cx, true, bytes, a, o, X23);
+}
+
+bool lower_add(struct lower_context *cx, const struct x64_insn *insn) { return add_sub_insn(cx, insn, false); }
+bool lower_sub(struct lower_context *cx, const struct x64_insn *insn) { return add_sub_insn(cx, insn, true); }
+bool lower_cmp(struct lower_context *cx, const struct x64_insn *insn)
+{
+    return compare(cx, &insn->opd[0], &insn->opd[1]);
+}
+
+// ---- INC and DEC keep CF
+bool lower_incdec(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *dst = &insn->opd[0];
+    bool sub = insn->op == X64_DEC;
+    unsigned bytes = dst->size;
+    struct operand o = { .imm = true, .stays = true, .value = 1 };
+    bool nz = cx->live & FLAGS_NZ, pa = cx->live & FLAGS_PA, cf = cx->live & X64_CF;
+    a64_reg a = 0, t = 0;
+    if (dst->kind == X64_OPD_MEM) {
+        struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
+        a = w.old;
+        t = lower_temp(cx);
+        add_sub(cx, sub, false, lower_size(bytes), t, a, o);
+        lower_rmw_end(cx, &w, t);
+    } else if (!lower_is_low(dst) || bytes < 4) {
+        a = lower_read(cx, dst);
+        t = lower_temp(cx);
+        add_sub(cx, sub, false, lower_size(bytes), t, a, o);
+    }
+    if (nz && cf)
+        lower_cf_to_x7(cx);
+    uint8_t carry = cf ? cx->flags.cf : CF_ZERO;
+    if (t) {
+        if (pa) {
+            pa_operands(cx, a, o);
+            a64_mov_reg(cx->b, A64_X, X23, t);
+            lower_pa_canonical(cx);
+        }
+        if (nz && bytes >= 4)
+            add_sub(cx, sub, true, lower_size(bytes), A64_ZR, a, o);
+        else if (nz)
+            narrow_flags(cx, sub, bytes, a, o);
+        if (dst->kind != X64_OPD_MEM)
+            lower_write(cx, dst, t);
+    } else {
+        a64_reg d = lower_gpr(dst->reg);
+        add_sub(cx, sub, nz, lower_size(bytes), d, d, o);
+        set_pa_recipe(cx, sub, d, o);
+    }
+    if (nz)
+        lower_flags_hw(cx, carry);
+    return true;
+}
+
+bool lower_neg(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *dst = &insn->opd[0];
+    struct a64_buf *b = cx->b;
+    unsigned bytes = dst->size;
+    enum a64_size s = lower_size(bytes);
+    bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
+    if (lower_is_low(dst) && bytes >= 4) {
+        a64_reg d = lower_gpr(dst->reg);
+        (nzc ? a64_subs_reg : a64_sub_reg)(b, s, d, A64_ZR, d, A64_LSL, 0);
+        if (nzc)
+            lower_flags_hw(cx, CF_INVERTED);
+        lower_pa(cx, PA_NEG, d, 0);
+        return true;
+    }
+    a64_reg a, t;
+    if (dst->kind == X64_OPD_MEM) {
+        struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
+        a = w.old;
+        t = lower_temp(cx);
+        a64_sub_reg(b, s, t, A64_ZR, a, A64_LSL, 0);
+        lower_rmw_end(cx, &w, t);
+    } else {
+        a = lower_read(cx, dst);
+        t = lower_temp(cx);
+        a64_sub_reg(b, s, t, A64_ZR, a, A64_LSL, 0);
+    }
+    if (pa) {
+        a64_mov_reg(b, A64_X, X24, a);
+        a64_mov_reg(b, A64_X, X23, t);
+        lower_pa_canonical(cx);
+    }
+    if (nzc) {
+        a64_subs_reg(b, s, A64_ZR, A64_ZR, a, A64_LSL, bytes < 4 ? 32 - bytes * 8 : 0);
+        lower_flags_hw(cx, CF_INVERTED);
+    }
+    if (dst->kind != X64_OPD_MEM)
+        lower_write(cx, dst, t);
+    return true;
+}
+
+// ---- logic
+enum logic { LOGIC_AND, LOGIC_OR, LOGIC_XOR };
+
+static void logic_op(struct lower_context *cx, enum logic op, enum a64_size s, a64_reg d, a64_reg a, struct operand o)
+{
+    struct a64_buf *b = cx->b;
+    if (o.imm) {
+        uint64_t value = s == A64_W ? o.value & 0xffffffff : o.value;
+        if (a64_logical_imm_ok(s, value)) {
+            (op == LOGIC_AND ? a64_and_imm : op == LOGIC_OR ? a64_orr_imm : a64_eor_imm)(b, s, d, a, value);
+            return;
+        }
+        o.reg = lower_imm(cx, s, value);
+    }
+    (op == LOGIC_AND ? a64_and_reg : op == LOGIC_OR ? a64_orr_reg : a64_eor_reg)(b, s, d, a, o.reg, A64_LSL, 0);
+}
+
+static bool logic_insn(struct lower_context *cx, const struct x64_insn *insn, enum logic op)
+{
+    const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
+    unsigned bytes = dst->size;
+    enum a64_size s = lower_size(bytes);
+    bool flags = cx->live & X64_ARITH_FLAGS;
+    struct operand o = second(cx, src, bytes);
+    if (dst->kind == X64_OPD_MEM) {
+        struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
+        a64_reg t = lower_temp(cx);
+        logic_op(cx, op, s, t, w.old, o);
+        lower_rmw_end(cx, &w, t);
+        if (flags) {
+            a64_mov_reg(cx->b, A64_X, X23, t);
+            lower_flags_logic(cx, X23, bytes);
+            lower_pa(cx, PA_LOGIC, X23, 0);
+        }
+        return true;
+    }
+    a64_reg d = lower_gpr(dst->reg);
+    if (op == LOGIC_XOR && lower_is_low(dst) && !o.imm && o.reg == d && bytes >= 4) {
+        a64_mov_reg(cx->b, A64_W, d, A64_ZR);
+        lower_flags_logic(cx, A64_ZR, bytes);
+        lower_pa(cx, PA_LOGIC, A64_ZR, 0);
+        return true;
+    }
+    if (lower_is_low(dst) && bytes >= 4) {
+        if (op != LOGIC_XOR && !o.imm && o.reg == d) {
+            if (bytes == 4)
+                a64_mov_reg(cx->b, A64_W, d, d);
+        } else {
+            logic_op(cx, op, s, d, d, o);
+        }
+        lower_flags_logic(cx, d, bytes);
+        lower_pa(cx, PA_LOGIC, d, 0);
+        return true;
+    }
+    a64_reg a = lower_read(cx, dst);
+    if (lower_is_low(dst)) {
+        // AND with ones above, OR and XOR with zeroes above leave the upper bits alone: no merge needed.
+        uint64_t whole = op == LOGIC_AND ? o.value | ~size_mask(bytes) : o.value;
+        if (o.imm && a64_logical_imm_ok(A64_X, whole)) {
+            logic_op(cx, op, A64_X, d, d, (struct operand){ .imm = true, .value = whole });
+        } else if (!(o.imm && whole == (op == LOGIC_AND ? ~0ull : 0))) {
+            a64_reg t = lower_temp(cx);
+            logic_op(cx, op, A64_W, t, a, o);
+            a64_bfi(cx->b, A64_X, d, t, 0, bytes * 8);
+        }
+        lower_flags_logic(cx, d, bytes);
+        lower_pa(cx, PA_LOGIC, d, 0);
+        return true;
+    }
+    a64_reg t = flags ? X23 : lower_temp(cx);
+    logic_op(cx, op, s, t, a, o);
+    lower_write(cx, dst, t);
+    if (flags) {
+        lower_flags_logic(cx, X23, bytes);
+        lower_pa(cx, PA_LOGIC, X23, 0);
+    }
+    return true;
+}
+
+bool lower_and(struct lower_context *cx, const struct x64_insn *insn) { return logic_insn(cx, insn, LOGIC_AND); }
+bool lower_or(struct lower_context *cx, const struct x64_insn *insn) { return logic_insn(cx, insn, LOGIC_OR); }
+bool lower_xor(struct lower_context *cx, const struct x64_insn *insn) { return logic_insn(cx, insn, LOGIC_XOR); }
+
+bool lower_test(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
+    unsigned bytes = dst->size;
+    enum a64_size s = lower_size(bytes);
+    a64_reg a = lower_read(cx, dst);
+    struct operand o = second(cx, src, bytes);
+    if (!(cx->live & X64_ARITH_FLAGS))
+        return true;
+    if (lower_is_low(dst) && !o.imm && o.reg == a) {
+        lower_flags_logic(cx, a, bytes);
+        lower_pa(cx, PA_LOGIC, a, 0);
+        return true;
+    }
+    if (bytes >= 4 && cx->live & FLAGS_NZC) {
+        if (o.imm && a64_logical_imm_ok(s, o.value)) {
+            a64_ands_imm(cx->b, s, X23, a, o.value);
+        } else {
+            if (o.imm)
+                o.reg = lower_imm(cx, s, o.value);
+            a64_ands_reg(cx->b, s, X23, a, o.reg, A64_LSL, 0);
+        }
+        lower_flags_logic(cx, X23, bytes);
+        cx->flags.hw_too = true;
+    } else {
+        logic_op(cx, LOGIC_AND, s, X23, a, o);
+        lower_flags_logic(cx, X23, bytes);
+    }
+    lower_pa(cx, PA_LOGIC, X23, 0);
+    return true;
+}
+
+bool lower_not(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *dst = &insn->opd[0];
+    unsigned bytes = dst->size;
+    enum a64_size s = lower_size(bytes);
+    if (dst->kind == X64_OPD_MEM) {
+        struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
+        a64_reg t = lower_temp(cx);
+        a64_orn_reg(cx->b, s, t, A64_ZR, w.old, A64_LSL, 0);
+        lower_rmw_end(cx, &w, t);
+        return true;
+    }
+    a64_reg a = lower_read(cx, dst), d = lower_destination(cx, dst);
+    a64_orn_reg(cx->b, s, d, A64_ZR, a, A64_LSL, 0);
+    lower_write(cx, dst, d);
+    return true;
+}
+
+// ---- ADC and SBB
+// 8 and 16 bits: the sum in a wide register has CF at bit `bits`, OF from the signs (SDM vol. 1, 3.4.3.1).
+static void narrow_carry_flags(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, a64_reg b2, a64_reg wide)
+{
+    struct a64_buf *b = cx->b;
+    unsigned bits = bytes * 8;
+    a64_reg v = lower_temp(cx), t = lower_temp(cx);
+    a64_eor_reg(b, A64_W, v, a, wide, A64_LSL, 0);
+    a64_eor_reg(b, A64_W, t, sub ? a : b2, sub ? b2 : wide, A64_LSL, 0);
+    a64_and_reg(b, A64_W, v, v, t, A64_LSL, 0);
+    a64_ubfx(b, A64_W, v, v, bits - 1, 1);                          // OF
+    a64_ubfx(b, A64_W, t, wide, bits, 1);                           // CF
+    a64_orr_reg(b, A64_W, v, v, t, A64_LSL, 1);
+    a64_adds_reg(b, A64_W, A64_ZR, A64_ZR, wide, A64_LSL, 32 - bits);
+    a64_mrs_nzcv(b, t);
+    a64_bfi(b, A64_X, t, v, 28, 2);
+    a64_msr_nzcv(b, t);
+    lower_flags_hw(cx, CF_DIRECT);
+}
+
+bool lower_adcsbb(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
+    struct a64_buf *b = cx->b;
+    bool sub = insn->op == X64_SBB;
+    unsigned bytes = dst->size;
+    enum a64_size s = lower_size(bytes);
+    bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
+    bool memory = dst->kind == X64_OPD_MEM;
+    bool narrow = bytes < 4;
+    a64_reg b2 = src->kind == X64_OPD_IMM ? lower_imm(cx, s, (uint64_t)src->value & size_mask(bytes))
+               : narrow ? lower_read_zero(cx, src) : lower_read(cx, src);
+    a64_reg carry = memory || narrow ? lower_cf_bit(cx) : A64_ZR;
+    struct lower_rmw w = { 0 };
+    a64_reg a;
+    if (memory) {
+        w = lower_rmw_begin(cx, insn, bytes);
+        a = w.old;
+    } else {
+        a = narrow ? lower_read_zero(cx, dst) : lower_read(cx, dst);
+    }
+    if (!memory && !narrow) {
+        // The chain: ADCS wants CF_DIRECT and leaves it, SBCS likewise CF_INVERTED.
+        lower_flags_to_hw(cx, X64_CF, sub ? CF_INVERTED : CF_DIRECT);
+        a64_reg d = lower_destination(cx, dst);
+        if (pa)
+            a64_eor_reg(b, A64_X, X24, a, b2, A64_LSL, 0);
+        if (nzc)
+            (sub ? a64_sbcs : a64_adcs)(b, s, d, a, b2);
+        else
+            (sub ? a64_sbc : a64_adc)(b, s, d, a, b2);
+        if (pa)
+            a64_mov_reg(b, A64_X, X23, d);
+        lower_write(cx, dst, d);
+        if (nzc)
+            lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
+        lower_pa_canonical(cx);
+        return true;
+    }
+    a64_reg t = lower_temp(cx);
+    if (sub) {
+        a64_sub_reg(b, s, t, a, b2, A64_LSL, 0);
+        a64_sub_reg(b, s, t, t, carry, A64_LSL, 0);
+    } else {
+        a64_add_reg(b, s, t, a, b2, A64_LSL, 0);
+        a64_add_reg(b, s, t, t, carry, A64_LSL, 0);
+    }
+    if (memory)
+        lower_rmw_end(cx, &w, t);
+    if (pa) {
+        a64_eor_reg(b, A64_X, X24, a, b2, A64_LSL, 0);
+        a64_mov_reg(b, A64_X, X23, t);
+        lower_pa_canonical(cx);
+    }
+    if (nzc && narrow) {
+        narrow_carry_flags(cx, sub, bytes, a, b2, t);
+    } else if (nzc) {
+        if (sub)
+            a64_subs_reg(b, A64_W, A64_ZR, A64_ZR, carry, A64_LSL, 0);      // C = !carry
+        else if (carry == A64_ZR)
+            a64_adds_reg(b, A64_W, A64_ZR, A64_ZR, A64_ZR, A64_LSL, 0);
+        else
+            a64_subs_imm(b, A64_W, A64_ZR, carry, 1);                       // C = carry
+        (sub ? a64_sbcs : a64_adcs)(b, s, A64_ZR, a, b2);
+        lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
+    }
+    if (!memory)
+        lower_write(cx, dst, t);
+    return true;
+}

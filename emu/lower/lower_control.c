@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// Control: JMP Jcc CALL RET LOOP JRCXZ, and what leaves to the kernel.
+#include "emu/lower/context.h"
+
+bool lower_jcc(struct lower_context *cx, const struct x64_insn *insn)
+{
+    lower_join_early(cx);
+    struct lower_condition c = lower_condition(cx, insn->cond);
+    if (c.test != TEST_NEVER)
+        lower_branch(cx, c, lower_taken_label(cx));
+    return true;
+}
+
+bool lower_jrcxz(struct lower_context *cx, const struct x64_insn *insn)
+{
+    lower_join_early(cx);
+    lower_cbz(cx, insn->address_size == 4 ? A64_W : A64_X, lower_gpr(X64_RCX), lower_taken_label(cx));
+    return true;
+}
+
+// LOOP, LOOPE, LOOPNE: the count first, no flags changed.
+bool lower_loop(struct lower_context *cx, const struct x64_insn *insn)
+{
+    enum a64_size s = insn->address_size == 4 ? A64_W : A64_X;
+    a64_reg rcx = lower_gpr(X64_RCX);
+    lower_join_early(cx);
+    if (insn->op == X64_LOOP) {
+        a64_sub_imm(cx->b, s, rcx, rcx, 1);
+        lower_cbnz(cx, s, rcx, lower_taken_label(cx));
+        return true;
+    }
+    struct lower_condition c;
+    lower_condition_nzcv(cx, insn->op == X64_LOOPE ? X64_CC_E : X64_CC_NE, &c);    // rcx may be what the flags come from
+    uint32_t over = lower_label(cx);
+    uint32_t taken = lower_taken_label(cx);
+    a64_sub_imm(cx->b, s, rcx, rcx, 1);
+    lower_cbz(cx, s, rcx, over);
+    lower_branch(cx, c, taken);
+    lower_bind(cx, over);
+    return true;
+}
+
+// The value of an indirect target into x9.
+static void target_to_x9(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *opd = &insn->opd[0];
+    if (opd->kind == X64_OPD_MEM)
+        lower_load(cx, 3, A64_ZERO, 9, lower_address(cx, insn, 3));
+    else
+        a64_mov_reg(cx->b, A64_X, 9, lower_gpr(opd->reg));
+}
+
+static void push_return(struct lower_context *cx, const struct x64_insn *insn)
+{
+    a64_reg t = lower_temp(cx);
+    lower_const(cx, t, insn->rip + insn->length);
+    lower_push(cx, 8, t);
+}
+
+bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
+{
+    if (insn->opd[0].kind == X64_OPD_REL) {
+        lower_go(cx, cx->block->taken, cx->block->taken_rip);
+        return true;
+    }
+    target_to_x9(cx, insn);
+    lower_go_x9(cx);
+    return true;
+}
+
+bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
+{
+    if (insn->opd[0].kind == X64_OPD_REL) {
+        push_return(cx, insn);
+        lower_go(cx, -1, cx->block->taken_rip);
+        return true;
+    }
+    target_to_x9(cx, insn);
+    push_return(cx, insn);
+    lower_go_x9(cx);
+    return true;
+}
+
+bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
+{
+    uint64_t extra = insn->operand_count ? (uint16_t)insn->opd[0].value : 0;
+    if (insn->opsize == 2)
+        return false;
+    if (extra) {
+        lower_load(cx, 3, A64_ZERO, 9, lower_mem_register(A64_SP));
+        lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra + 8);
+    } else {
+        lower_pop(cx, 8, 9);
+    }
+    lower_go_x9(cx);
+    return true;
+}
+
+// INT3, UD2, HLT, SYSCALL, ...: the kernel looks at the instruction and raises, or serves and continues at an address.
+bool lower_trap(struct lower_context *cx, const struct x64_insn *insn)
+{
+    (void)insn;
+    lower_svc(cx, SVC_EMU_TRAP);
+    return true;
+}
+
+bool lower_nop(struct lower_context *cx, const struct x64_insn *insn)
+{
+    (void)cx;
+    (void)insn;
+    return true;
+}
+
+bool lower_pause(struct lower_context *cx, const struct x64_insn *insn)
+{
+    (void)insn;
+    a64_yield(cx->b);
+    return true;
+}
+
+// MFENCE orders everything. LFENCE and SFENCE order non-temporal accesses, which are plain here.
+bool lower_fence(struct lower_context *cx, const struct x64_insn *insn)
+{
+    if (!lower_tso(cx))
+        return true;
+    a64_dmb(cx->b, insn->op == X64_MFENCE ? A64_ISH : insn->op == X64_SFENCE ? A64_ISHST : A64_ISHLD);
+    return true;
+}
+
+// ---- flag instructions
+bool lower_clc(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct lower_flags *f = &cx->flags;
+    if (!(cx->live & X64_CF))
+        return true;
+    if (f->nz == NZ_FCMP || ((f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL) && cx->live & X64_OF))
+        lower_flags_to_hw(cx, cx->live, CF_INVERTED);
+    if (insn->op == X64_CLC) {
+        f->cf = CF_ZERO;
+        return true;
+    }
+    if (insn->op == X64_CMC && f->nz == NZ_HW && (f->cf == CF_INVERTED || f->cf == CF_DIRECT)) {
+        f->cf = f->cf == CF_INVERTED ? CF_DIRECT : CF_INVERTED;         // the other way to read the same C
+        return true;
+    }
+    a64_reg old = insn->op == X64_CMC ? lower_cf_bit(cx) : A64_ZR;
+    if (old == A64_ZR)
+        a64_mov_const(cx->b, A64_W, 7, 1);
+    else
+        a64_eor_imm(cx->b, A64_W, 7, old, 1);
+    lower_flags_cf_x7(cx);
+    return true;
+}
+
+bool lower_cld(struct lower_context *cx, const struct x64_insn *insn)
+{
+    a64_reg t = insn->op == X64_STD ? lower_imm(cx, A64_W, 1) : A64_ZR;
+    a64_str_uimm(cx->b, 2, t, 28, CTX_DF);
+    return true;
+}

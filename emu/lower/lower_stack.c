@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// PUSH POP PUSHF POPF ENTER LEAVE. rsp is SP; memory changes before SP does, and a faulting access changes neither.
+#include "emu/lower/context.h"
+
+bool lower_push_insn(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *src = &insn->opd[0];
+    if (src->kind == X64_OPD_SEG)
+        return false;
+    a64_reg value = src->kind == X64_OPD_IMM ? lower_imm(cx, A64_X, (uint64_t)src->value) : lower_read(cx, src);
+    lower_push(cx, insn->opsize, value);
+    return true;
+}
+
+bool lower_pop_insn(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *dst = &insn->opd[0];
+    struct a64_buf *b = cx->b;
+    unsigned bytes = insn->opsize, log2 = lower_log2(bytes);
+    if (dst->kind == X64_OPD_SEG)
+        return false;
+    if (lower_is_low(dst) && bytes == 8) {
+        lower_pop(cx, bytes, lower_gpr(dst->reg));
+        return true;
+    }
+    a64_reg t = lower_temp(cx);
+    if (dst->kind == X64_OPD_GPR) {                         // pop rsp: the value wins over the increment
+        if (dst->reg == X64_RSP && bytes == 8) {
+            lower_load(cx, log2, A64_ZERO, t, lower_mem_register(A64_SP));
+            a64_mov_reg(b, A64_X, A64_SP, t);
+        } else {
+            lower_pop(cx, bytes, t);
+            lower_write(cx, dst, t);
+        }
+        return true;
+    }
+    // To memory: an address based on rsp uses the value after the increment (SDM vol. 2, POP), but SP must not have moved if the store faults.
+    lower_load(cx, log2, A64_ZERO, t, lower_mem_register(A64_SP));
+    struct x64_insn copy = *insn;
+    if (copy.mem.base == X64_RSP)
+        copy.mem.disp += bytes;
+    lower_store(cx, log2, t, lower_address(cx, &copy, log2));
+    a64_add_imm(b, A64_X, A64_SP, A64_SP, bytes);
+    return true;
+}
+
+// rflags as PUSHF shows them: bit 1 and IF set. LAHF uses the low byte.
+a64_reg lower_flags_word(struct lower_context *cx, bool all)
+{
+    struct a64_buf *b = cx->b;
+    lower_flags_canonical(cx, X64_ARITH_FLAGS);
+    lower_point_here(cx);
+    a64_reg r = lower_temp(cx), t = lower_temp(cx);
+    a64_mov_const(b, A64_X, r, all ? 0x202 : 2);
+    a64_mrs_nzcv(b, t);
+    a64_reg u = lower_temp(cx);
+    a64_ubfx(b, A64_X, u, t, 30, 2);
+    a64_bfi(b, A64_X, r, u, 6, 2);                          // SF ZF
+    a64_ubfx(b, A64_X, u, t, 29, 1);
+    a64_eor_imm(b, A64_X, u, u, 1);
+    a64_bfi(b, A64_X, r, u, 0, 1);                          // CF
+    a64_eor_reg(b, A64_W, u, 23, 24, A64_LSL, 0);
+    a64_ubfx(b, A64_X, u, u, 4, 1);
+    a64_bfi(b, A64_X, r, u, 4, 1);                          // AF
+    a64_eor_reg(b, A64_W, u, 23, 23, A64_LSR, 4);
+    a64_eor_reg(b, A64_W, u, u, u, A64_LSR, 2);
+    a64_eor_reg(b, A64_W, u, u, u, A64_LSR, 1);
+    a64_orn_reg(b, A64_W, u, A64_ZR, u, A64_LSL, 0);
+    a64_bfi(b, A64_X, r, u, 2, 1);                          // PF
+    if (all) {
+        a64_ubfx(b, A64_X, u, t, 28, 1);
+        a64_bfi(b, A64_X, r, u, 11, 1);                     // OF
+        a64_ldr_uimm(b, 2, A64_ZERO, u, 28, CTX_DF);
+        a64_bfi(b, A64_X, r, u, 10, 1);                     // DF
+    }
+    return r;
+}
+
+// The inverse, from a register: SF ZF AF PF CF, and OF when `overflow`.
+void lower_flags_from_word(struct lower_context *cx, a64_reg r, bool overflow)
+{
+    struct a64_buf *b = cx->b;
+    if (!overflow)
+        lower_flags_canonical(cx, cx->live & X64_OF ? FLAGS_NZ : 0);
+    a64_reg t = lower_temp(cx), u = lower_temp(cx);
+    if (overflow)
+        a64_ubfx(b, A64_X, t, r, 11, 1);
+    else {
+        a64_mrs_nzcv(b, t);
+        a64_ubfx(b, A64_X, t, t, 28, 1);
+    }
+    a64_lsl_imm(b, A64_X, t, t, 28);
+    a64_ubfx(b, A64_X, u, r, 6, 2);
+    a64_bfi(b, A64_X, t, u, 30, 2);
+    a64_eor_imm(b, A64_X, u, r, 1);
+    a64_bfi(b, A64_X, t, u, 29, 1);
+    a64_msr_nzcv(b, t);
+    a64_ubfx(b, A64_X, 23, r, 2, 1);
+    a64_eor_imm(b, A64_X, 23, 23, 1);                       // odd parity unless PF
+    a64_and_imm(b, A64_X, u, r, 16);
+    a64_eor_reg(b, A64_X, 24, 23, u, A64_LSL, 0);
+    lower_flags_hw(cx, CF_INVERTED);
+    lower_pa_canonical(cx);
+}
+
+bool lower_pushf(struct lower_context *cx, const struct x64_insn *insn)
+{
+    lower_push(cx, insn->opsize, lower_flags_word(cx, true));
+    return true;
+}
+
+bool lower_popf(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct a64_buf *b = cx->b;
+    a64_reg r = lower_temp(cx), t = lower_temp(cx);
+    lower_load(cx, lower_log2(insn->opsize), A64_ZERO, r, lower_mem_register(A64_SP));
+    // TF would have to trap after the next instruction: the kernel does that.
+    struct lower_deferred *d = lower_defer(cx, lower_deferred_insn);
+    d->back = lower_label(cx);
+    lower_tbnz(cx, r, 8, d->label);
+    a64_add_imm(b, A64_X, A64_SP, A64_SP, insn->opsize);
+    a64_ubfx(b, A64_X, t, r, 10, 1);
+    a64_str_uimm(b, 2, t, 28, CTX_DF);
+    lower_flags_from_word(cx, r, true);
+    lower_bind(cx, d->back);
+    return true;
+}
+
+bool lower_lahf(struct lower_context *cx, const struct x64_insn *insn)
+{
+    (void)insn;
+    a64_bfi(cx->b, A64_X, lower_gpr(X64_RAX), lower_flags_word(cx, false), 8, 8);
+    return true;
+}
+
+bool lower_sahf(struct lower_context *cx, const struct x64_insn *insn)
+{
+    (void)insn;
+    a64_reg t = lower_temp(cx);
+    a64_ubfx(cx->b, A64_X, t, lower_gpr(X64_RAX), 8, 8);
+    lower_flags_from_word(cx, t, false);
+    return true;
+}
+
+bool lower_leave(struct lower_context *cx, const struct x64_insn *insn)
+{
+    a64_reg rbp = lower_gpr(X64_RBP);
+    if (insn->opsize != 8)
+        return false;
+    a64_reg t = lower_temp(cx);
+    lower_load(cx, 3, A64_ZERO, t, lower_mem_register(rbp));
+    a64_add_imm(cx->b, A64_X, A64_SP, rbp, 8);
+    a64_mov_reg(cx->b, A64_X, rbp, t);
+    return true;
+}
+
+bool lower_enter(struct lower_context *cx, const struct x64_insn *insn)
+{
+    unsigned bytes = (uint16_t)insn->opd[0].value, depth = insn->opd[1].value & 31;
+    if (insn->opsize != 8 || depth)
+        return false;                                       // nested frames: no compiler has emitted them for decades
+    a64_reg rbp = lower_gpr(X64_RBP), t = lower_temp(cx);
+    if (lower_tso(cx))
+        a64_dmb(cx->b, A64_ISHST);
+    a64_stur(cx->b, 3, rbp, A64_SP, -8);
+    a64_sub_imm(cx->b, A64_X, t, A64_SP, 8);
+    lower_add_imm(cx, A64_X, A64_SP, A64_SP, -8 - (int64_t)bytes);
+    a64_mov_reg(cx->b, A64_X, rbp, t);
+    return true;
+}

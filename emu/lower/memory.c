@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+// Guest memory: addresses folded into arm64 modes, and the one place that knows about memory order.
+//
+// Under MODEL_TSO every load is acquire (RCpc is enough) and every store release, in the mixed scheme that the checks of the
+// technique sheet found sound (I1 on v8.0, H4 with LRCPC, E3 with LRCPC and LSE): an access whose address is just a register
+// is LDAR or LDAPR / STLR; any other is LDR; DMB ISHLD / DMB ISHST; STR, which counts the same as add and LDAR. LRCPC2 adds a
+// signed 9-bit offset. Vector accesses are always of the second kind. Locked operations are in lower_atomic.c.
+#include "emu/lower/context.h"
+
+bool lower_tso(const struct lower_context *cx)
+{
+    return cx->config->model == MODEL_TSO;
+}
+
+// base (+ index << shift), 64 bits, into a fresh register or base itself.
+static a64_reg add_index(struct lower_context *cx, a64_reg base, a64_reg index, unsigned shift, a64_reg into)
+{
+    if (base == A64_SP)
+        a64_add_ext(cx->b, A64_X, into, base, index, A64_UXTX, shift);
+    else
+        a64_add_reg(cx->b, A64_X, into, base, index, A64_LSL, shift);
+    return into;
+}
+
+a64_reg lower_effective_address(struct lower_context *cx, const struct x64_mem *m, a64_reg into, enum a64_size s)
+{
+    struct a64_buf *b = cx->b;
+    if (m->address_size == 4)
+        s = A64_W;
+    if (m->base == X64_REG_RIP || (m->base == X64_REG_NONE && m->index == X64_REG_NONE)) {
+        uint64_t value = m->base == X64_REG_RIP ? m->address : (uint64_t)m->disp;
+        if (s == A64_W)
+            a64_mov_const(b, A64_W, into, value);
+        else
+            lower_const(cx, into, value);
+        return into;
+    }
+    unsigned shift = m->index == X64_REG_NONE ? 0 : lower_log2(m->scale);
+    a64_reg base = m->base == X64_REG_NONE ? A64_ZR : lower_gpr(m->base);
+    if (m->index == X64_REG_NONE) {
+        if (m->disp == 0)
+            a64_mov_reg(b, s, into, base);
+        else
+            lower_add_imm(cx, s, into, base, m->disp);
+        return into;
+    }
+    a64_reg index = lower_gpr(m->index);
+    if (base == A64_ZR && shift == 0)
+        base = index, index = A64_ZR;
+    // An index shifted into a fresh register must not overwrite the base when `into` is the base: it is read in the same instruction.
+    if (base == A64_ZR)
+        a64_lsl_imm(b, s, into, index, shift);
+    else if (index == A64_ZR)
+        a64_mov_reg(b, s, into, base);
+    else if (base == A64_SP)
+        a64_add_ext(b, s, into, base, index, s == A64_X ? A64_UXTX : A64_UXTW, shift);
+    else
+        a64_add_reg(b, s, into, base, index, A64_LSL, shift);
+    if (m->disp)
+        lower_add_imm(cx, s, into, into, m->disp);
+    return into;
+}
+
+a64_reg lower_address_register(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_mem *m = &insn->mem;
+    bool plain = m->address_size == 8 && m->segment != X64_GS && m->index == X64_REG_NONE && m->base < 16;
+    if (plain && m->disp == 0)
+        return lower_gpr(m->base);
+    a64_reg t = lower_effective_address(cx, m, lower_temp(cx), A64_X);
+    if (m->segment == X64_GS)
+        a64_add_reg(cx->b, A64_X, t, 18, t, A64_LSL, 0);
+    return t;
+}
+
+static bool offset_ok(unsigned log2_bytes, int64_t offset)
+{
+    return a64_ldst_uimm_ok(log2_bytes, offset) || a64_ldst_simm_ok(offset);
+}
+
+// base + offset, where offset may be anything.
+static struct lower_mem with_offset(struct lower_context *cx, a64_reg base, int64_t offset, unsigned log2_bytes)
+{
+    if (offset_ok(log2_bytes, offset))
+        return (struct lower_mem){ .base = base, .index = A64_ZR, .offset = offset };
+    int64_t low = offset & 0xfff, high = offset - low;
+    a64_reg t = lower_temp(cx);
+    if (offset_ok(log2_bytes, low) && (a64_addsub_imm_ok((uint64_t)high) || a64_addsub_imm_ok((uint64_t)-high))) {
+        lower_add_imm(cx, A64_X, t, base, high);
+        return (struct lower_mem){ .base = t, .index = A64_ZR, .offset = low };
+    }
+    if (offset > -(1 << 24) && offset < 1 << 24) {
+        lower_add_imm(cx, A64_X, t, base, offset);
+        return lower_mem_register(t);
+    }
+    lower_const(cx, t, (uint64_t)offset);
+    return (struct lower_mem){ .base = base, .index = t };
+}
+
+struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *insn, unsigned log2_bytes)
+{
+    const struct x64_mem *m = &insn->mem;
+    bool gs = m->segment == X64_GS;
+    if (m->address_size == 4)
+        return lower_mem_register(lower_address_register(cx, insn));
+    bool constant = m->base == X64_REG_RIP || (m->base == X64_REG_NONE && m->index == X64_REG_NONE);
+    if (constant && !gs) {
+        uint64_t address = m->base == X64_REG_RIP ? m->address : (uint64_t)m->disp;
+        uint64_t low = address & 0xfff;
+        if (!a64_ldst_uimm_ok(log2_bytes, (int64_t)low))
+            low = 0;
+        a64_reg t = lower_temp(cx);
+        lower_const(cx, t, address - low);
+        return (struct lower_mem){ .base = t, .index = A64_ZR, .offset = (int64_t)low };
+    }
+    if (constant)
+        return with_offset(cx, 18, m->base == X64_REG_RIP ? (int64_t)m->address : m->disp, log2_bytes);
+    unsigned shift = m->index == X64_REG_NONE ? 0 : lower_log2(m->scale);
+    a64_reg base = m->base == X64_REG_NONE ? A64_ZR : lower_gpr(m->base);
+    a64_reg index = m->index == X64_REG_NONE ? A64_ZR : lower_gpr(m->index);
+    if (base == A64_ZR && shift == 0)
+        base = index, index = A64_ZR;
+    if (gs) {
+        if (base == A64_ZR)
+            base = 18;
+        else
+            base = add_index(cx, base, 18, 0, lower_temp(cx));
+    }
+    if (index == A64_ZR)
+        return with_offset(cx, base, m->disp, log2_bytes);
+    if (m->disp == 0 && base != A64_ZR && (shift == 0 || shift == log2_bytes))
+        return (struct lower_mem){ .base = base, .index = index, .scaled = shift != 0 };
+    a64_reg t = lower_temp(cx);
+    if (base == A64_ZR)
+        a64_lsl_imm(cx->b, A64_X, t, index, shift);
+    else
+        add_index(cx, base, index, shift, t);
+    return with_offset(cx, t, m->disp, log2_bytes);
+}
+
+struct lower_mem lower_mem_at(struct lower_context *cx, struct lower_mem mem, unsigned log2_bytes, int64_t away)
+{
+    if (mem.index == A64_ZR)
+        return with_offset(cx, mem.base, mem.offset + away, log2_bytes);
+    a64_reg t = lower_temp(cx);
+    add_index(cx, mem.base, mem.index, mem.scaled ? log2_bytes : 0, t);
+    return with_offset(cx, t, away, log2_bytes);
+}
+
+static void sign_extend(struct lower_context *cx, unsigned log2_bytes, enum a64_load kind, a64_reg rt)
+{
+    if (kind != A64_ZERO)
+        a64_sbfx(cx->b, kind == A64_SIGN64 ? A64_X : A64_W, rt, rt, 0, 8u << log2_bytes);
+}
+
+void lower_load(struct lower_context *cx, unsigned log2_bytes, enum a64_load kind, a64_reg rt, struct lower_mem mem)
+{
+    struct a64_buf *b = cx->b;
+    const struct emu_features *f = &cx->config->features;
+    if (lower_tso(cx) && mem.index == A64_ZR) {
+        if (f->lrcpc2 && a64_ldst_simm_ok(mem.offset)) {
+            a64_ldapur(b, log2_bytes, rt, mem.base, mem.offset);
+            sign_extend(cx, log2_bytes, kind, rt);
+            return;
+        }
+        if (mem.offset == 0) {
+            (f->lrcpc ? a64_ldapr : a64_ldar)(b, log2_bytes, rt, mem.base);
+            sign_extend(cx, log2_bytes, kind, rt);
+            return;
+        }
+    }
+    if (mem.index != A64_ZR)
+        a64_ldr_index(b, log2_bytes, kind, rt, mem.base, mem.index, A64_UXTX, mem.scaled);
+    else if (a64_ldst_uimm_ok(log2_bytes, mem.offset))
+        a64_ldr_uimm(b, log2_bytes, kind, rt, mem.base, mem.offset);
+    else
+        a64_ldur(b, log2_bytes, kind, rt, mem.base, mem.offset);
+    if (lower_tso(cx))
+        a64_dmb(b, A64_ISHLD);
+}
+
+void lower_store(struct lower_context *cx, unsigned log2_bytes, a64_reg rt, struct lower_mem mem)
+{
+    struct a64_buf *b = cx->b;
+    if (lower_tso(cx) && mem.index == A64_ZR) {
+        if (cx->config->features.lrcpc2 && a64_ldst_simm_ok(mem.offset)) {
+            a64_stlur(b, log2_bytes, rt, mem.base, mem.offset);
+            return;
+        }
+        if (mem.offset == 0) {
+            a64_stlr(b, log2_bytes, rt, mem.base);
+            return;
+        }
+    }
+    if (lower_tso(cx))
+        a64_dmb(b, A64_ISHST);
+    if (mem.index != A64_ZR)
+        a64_str_index(b, log2_bytes, rt, mem.base, mem.index, A64_UXTX, mem.scaled);
+    else if (a64_ldst_uimm_ok(log2_bytes, mem.offset))
+        a64_str_uimm(b, log2_bytes, rt, mem.base, mem.offset);
+    else
+        a64_stur(b, log2_bytes, rt, mem.base, mem.offset);
+}
+
+void lower_load_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, struct lower_mem mem)
+{
+    if (mem.index != A64_ZR)
+        a64_ldr_v_index(cx->b, log2_bytes, vt, mem.base, mem.index, A64_UXTX, mem.scaled);
+    else if (a64_ldst_uimm_ok(log2_bytes, mem.offset))
+        a64_ldr_v_uimm(cx->b, log2_bytes, vt, mem.base, mem.offset);
+    else
+        a64_ldur_v(cx->b, log2_bytes, vt, mem.base, mem.offset);
+    if (lower_tso(cx))
+        a64_dmb(cx->b, A64_ISHLD);
+}
+
+void lower_store_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, struct lower_mem mem)
+{
+    if (lower_tso(cx))
+        a64_dmb(cx->b, A64_ISHST);
+    if (mem.index != A64_ZR)
+        a64_str_v_index(cx->b, log2_bytes, vt, mem.base, mem.index, A64_UXTX, mem.scaled);
+    else if (a64_ldst_uimm_ok(log2_bytes, mem.offset))
+        a64_str_v_uimm(cx->b, log2_bytes, vt, mem.base, mem.offset);
+    else
+        a64_stur_v(cx->b, log2_bytes, vt, mem.base, mem.offset);
+}
+
+// The writeback of a pre- or post-indexed access does not happen when the access faults.
+void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt)
+{
+    if (lower_tso(cx))
+        a64_dmb(cx->b, A64_ISHST);
+    a64_str_pre(cx->b, lower_log2(bytes), rt, A64_SP, -(int64_t)bytes);
+}
+
+void lower_pop(struct lower_context *cx, unsigned bytes, a64_reg rt)
+{
+    a64_ldr_post(cx->b, lower_log2(bytes), A64_ZERO, rt, A64_SP, bytes);
+    if (lower_tso(cx))
+        a64_dmb(cx->b, A64_ISHLD);
+}

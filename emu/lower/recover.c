@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// The recipe of a point: struct lower_flags in 32 bits, and its evaluation on saved registers.
+#include "emu/lower/context.h"
+
+// 1:0 nz | 6:2 nz_reg | 8:7 nz_size | 11:9 cf | 15:12 pa | 20:16 pa_a | 28:21 pa_b
+uint32_t lower_recipe(const struct lower_flags *f)
+{
+    return f->nz | (uint32_t)(f->nz_reg & 31) << 2 | (uint32_t)f->nz_size << 7 | (uint32_t)f->cf << 9 | (uint32_t)f->pa << 12 |
+           (uint32_t)(f->pa_a & 31) << 16 | (uint32_t)f->pa_b << 21;
+}
+
+static uint64_t register_value(const uint64_t x[31], unsigned r)
+{
+    return r < 31 ? x[r] : 0;
+}
+
+static uint32_t even_parity(uint64_t value)
+{
+    return !(__builtin_popcountll(value & 0xff) & 1);
+}
+
+void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], uint64_t sp, uint32_t nzcv, uint32_t *eflags)
+{
+    (void)sp;
+    uint32_t recipe = point->recipe;
+    unsigned nz = recipe & 3, cf = recipe >> 9 & 7, pa = recipe >> 12 & 15, a = recipe >> 16 & 31, b = recipe >> 21 & 255;
+    uint32_t n = nzcv >> 31 & 1, z = nzcv >> 30 & 1, c = nzcv >> 29 & 1, v = nzcv >> 28 & 1;
+    uint64_t x7 = x[7];
+    uint32_t sf = n, zf = z, of = v, carry;
+    switch (cf) {
+    case CF_INVERTED: carry = !c; break;
+    case CF_DIRECT: carry = c; break;
+    case CF_ZERO: carry = 0; break;
+    case CF_X7: carry = x7 & 1; break;
+    case CF_X7_SHR1: carry = x7 >> 1 & 1; break;
+    default: carry = x7 != 0; break;
+    }
+    if (nz == NZ_LOGIC) {
+        unsigned bits = 8u << (recipe >> 7 & 3);
+        uint64_t value = register_value(x, recipe >> 2 & 31);
+        if (bits < 64)
+            value &= (1ull << bits) - 1;
+        sf = value >> (bits - 1) & 1;
+        zf = !value;
+        of = cf == CF_X7_SHR1 ? x7 & 1 : cf == CF_X7_MUL ? carry : 0;
+    } else if (nz == NZ_FCMP) {         // less: N; equal: Z C; greater: C; unordered: C V
+        carry = n != v;
+        zf = z | v;
+        sf = of = 0;
+    }
+    uint64_t p = register_value(x, a), second = pa == PA_CMP || pa == PA_ADD || pa == PA_SUB ? register_value(x, b & 31) : b, q;
+    switch (pa) {
+    case PA_LOGIC: q = p; break;
+    case PA_CMP: case PA_CMP_IMM: q = p ^ second; p = x[23]; break;
+    case PA_ADD: case PA_ADD_IMM: q = (p - second) ^ second; break;
+    case PA_SUB: case PA_SUB_IMM: q = (p + second) ^ second; break;
+    case PA_DOUBLE: q = 0; break;
+    case PA_NEG: q = 0 - p; break;
+    case PA_FCMP: p = q = !v; break;
+    default: p = x[23]; q = x[24]; break;
+    }
+    *eflags = (carry ? X64_CF : 0) | (even_parity(p) ? X64_PF : 0) | ((p ^ q) & 16 ? X64_AF : 0) | (zf ? X64_ZF : 0) |
+              (sf ? X64_SF : 0) | (of ? X64_OF : 0);
+}
+
+void lower_flags_in(uint32_t eflags, uint64_t *x23, uint64_t *x24, uint32_t *nzcv)
+{
+    *x23 = !(eflags & X64_PF);
+    *x24 = *x23 ^ (eflags & X64_AF ? 16 : 0);
+    *nzcv = (eflags & X64_SF ? 1u << 31 : 0) | (eflags & X64_ZF ? 1u << 30 : 0) | (eflags & X64_CF ? 0 : 1u << 29) |
+            (eflags & X64_OF ? 1u << 28 : 0);
+}

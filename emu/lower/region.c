@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: MIT
+// A region from entry to exits: walks the blocks, joins their flags, writes exits, stubs and literals.
+#include "emu/lower/context.h"
+#include "kernel/abi/process.h"
+
+// ---- labels and branches
+uint32_t lower_label(struct lower_context *cx) { return a64_label_new(&cx->labels); }
+void lower_bind(struct lower_context *cx, uint32_t label) { a64_label_bind(&cx->labels, cx->b, label); }
+
+void lower_b(struct lower_context *cx, uint32_t label)
+{
+    a64_label_use(&cx->labels, cx->b, label, A64_REACH_26);
+    a64_b(cx->b, 0);
+}
+void lower_cbz(struct lower_context *cx, enum a64_size s, a64_reg r, uint32_t label)
+{
+    a64_label_use(&cx->labels, cx->b, label, A64_REACH_19);
+    a64_cbz(cx->b, s, r, 0);
+}
+void lower_cbnz(struct lower_context *cx, enum a64_size s, a64_reg r, uint32_t label)
+{
+    a64_label_use(&cx->labels, cx->b, label, A64_REACH_19);
+    a64_cbnz(cx->b, s, r, 0);
+}
+void lower_tbz(struct lower_context *cx, a64_reg r, unsigned bit, uint32_t label)
+{
+    a64_label_use(&cx->labels, cx->b, label, A64_REACH_14);
+    a64_tbz(cx->b, r, bit, 0);
+}
+void lower_tbnz(struct lower_context *cx, a64_reg r, unsigned bit, uint32_t label)
+{
+    a64_label_use(&cx->labels, cx->b, label, A64_REACH_14);
+    a64_tbnz(cx->b, r, bit, 0);
+}
+void lower_b_cond(struct lower_context *cx, enum a64_cond cond, uint32_t label)
+{
+    a64_label_use(&cx->labels, cx->b, label, A64_REACH_19);
+    a64_b_cond(cx->b, cond, 0);
+}
+
+// ---- points
+static void point(struct lower_context *cx, uint64_t rip)
+{
+    struct lower_result *r = cx->result;
+    struct lower_point p = { rip, cx->b->count * 4, lower_recipe(&cx->flags) };
+    if (r->point_count && r->points[r->point_count - 1].offset == p.offset) {
+        r->points[r->point_count - 1] = p;      // the instruction before it emitted nothing
+        return;
+    }
+    if (r->point_count >= r->point_capacity) {
+        cx->full = true;
+        return;
+    }
+    r->points[r->point_count++] = p;
+}
+
+void lower_point_here(struct lower_context *cx)
+{
+    point(cx, cx->insn->x.rip);
+}
+
+// ---- traps
+void lower_svc(struct lower_context *cx, unsigned immediate)
+{
+    lower_flags_canonical(cx, X64_ARITH_FLAGS);
+    lower_point_here(cx);
+    (cx->config->trap_by_brk ? a64_brk : a64_svc)(cx->b, immediate);
+}
+
+bool lower_in_kernel(struct lower_context *cx, const struct x64_insn *insn)
+{
+    (void)insn;
+    lower_svc(cx, SVC_EMU_INSN);
+    cx->flags = lower_flags_at_entry;
+    return true;
+}
+
+// ---- code out of line
+struct lower_deferred *lower_defer(struct lower_context *cx, void (*emit)(struct lower_context *, const struct lower_deferred *))
+{
+    if (cx->deferred_count >= LOWER_DEFERRED - 1) {
+        cx->full = true;
+        return &cx->work->deferred[LOWER_DEFERRED - 1];     // written, never read: the region is thrown away
+    }
+    struct lower_deferred *d = &cx->work->deferred[cx->deferred_count++];
+    *d = (struct lower_deferred){ .emit = emit, .label = lower_label(cx), .flags = cx->flags, .live = cx->live, .insn = cx->insn };
+    return d;
+}
+
+void lower_raise_divide(struct lower_context *cx, const struct lower_deferred *d)
+{
+    (void)d;
+    lower_svc(cx, SVC_EMU_DIVIDE);
+}
+
+void lower_deferred_insn(struct lower_context *cx, const struct lower_deferred *d)
+{
+    lower_svc(cx, SVC_EMU_INSN);
+    lower_b(cx, d->back);
+}
+
+// ---- leaving
+static void leave(struct lower_context *cx, uint64_t rip)
+{
+    lower_flags_canonical(cx, X64_ARITH_FLAGS);
+    if (cx->source->is_ec(cx->source->context, rip)) {
+        lower_const(cx, 9, rip);
+        lower_go_x9(cx);
+        return;
+    }
+    struct lower_result *r = cx->result;
+    if (r->exit_count >= r->exit_capacity) {
+        cx->full = true;
+        return;
+    }
+    // The stub is written in the region's tail, where `stub` is filled in; until then it holds the label.
+    uint32_t label = lower_label(cx);
+    r->exits[r->exit_count++] = (struct lower_exit){ rip, cx->b->count * 4, label };
+    lower_b(cx, label);
+}
+
+void lower_go_x9(struct lower_context *cx)
+{
+    lower_flags_canonical(cx, X64_ARITH_FLAGS);
+    a64_b(cx->b, (int64_t)(cx->config->stub_dispatch - (cx->config->code_va + cx->b->count * 4ull)));
+}
+
+void lower_go(struct lower_context *cx, int block, uint64_t rip)
+{
+    if (block < 0) {
+        leave(cx, rip);
+        return;
+    }
+    struct lower_block *to = &cx->work->blocks[block];
+    if (to->inherits)
+        to->flags = cx->flags;
+    else
+        lower_flags_canonical(cx, to->live_in);
+    lower_b(cx, to->label);
+}
+
+static void deferred_edge(struct lower_context *cx, const struct lower_deferred *d)
+{
+    lower_go(cx, (int)(int64_t)d->value, cx->work->blocks[d->reg[0] | d->reg[1] << 8].taken_rip);
+}
+
+// The label to branch to for the taken side of the block's last instruction, with the flags as they are now.
+uint32_t lower_taken_label(struct lower_context *cx)
+{
+    const struct lower_block *k = cx->block;
+    if (k->taken >= 0) {
+        struct lower_block *to = &cx->work->blocks[k->taken];
+        if (to->inherits)
+            to->flags = cx->flags;
+        if (to->inherits || lower_flags_are_canonical(&cx->flags, to->live_in))
+            return to->label;
+    }
+    struct lower_deferred *d = lower_defer(cx, deferred_edge);
+    uint32_t self = (uint32_t)(k - cx->work->blocks);
+    d->value = (uint64_t)(int64_t)k->taken;
+    d->reg[0] = self & 255;
+    d->reg[1] = (uint8_t)(self >> 8);
+    return d->label;
+}
+
+// Before a conditional branch: if both ways want canonical flags, make them so once, before the branch.
+void lower_join_early(struct lower_context *cx)
+{
+    const struct lower_block *k = cx->block, *blocks = cx->work->blocks;
+    bool next = k->next < 0 || !blocks[k->next].inherits, taken = k->taken < 0 || !blocks[k->taken].inherits;
+    uint16_t need_next = k->next < 0 ? X64_ARITH_FLAGS : blocks[k->next].live_in;
+    uint16_t need_taken = k->taken < 0 ? X64_ARITH_FLAGS : blocks[k->taken].live_in;
+    if (next && taken && need_next == need_taken)
+        lower_flags_canonical(cx, need_next | cx->live | (x64_flags_read(&cx->insn->x) & X64_ARITH_FLAGS));
+}
+
+// Falls out of the block into `next`.
+static void fall(struct lower_context *cx, const struct lower_block *k)
+{
+    int index = (int)(k - cx->work->blocks);
+    if (k->next >= 0 && k->next == index + 1) {
+        struct lower_block *to = &cx->work->blocks[k->next];
+        if (to->inherits)
+            to->flags = cx->flags;
+        else
+            lower_flags_canonical(cx, to->live_in);
+        return;
+    }
+    lower_go(cx, k->next, k->next_rip);
+}
+
+// ---- instructions
+static uint32_t arm_registers(uint16_t gprs)
+{
+    uint32_t set = 0;
+    for (unsigned i = 0; i < 16; i++)
+        if (gprs >> i & 1 && i != X64_RSP)
+            set |= 1u << lower_gpr(i);
+    return set;
+}
+
+static bool uses_fs(const struct x64_insn *insn)
+{
+    return (insn->form & X64_F_MEM && insn->mem.segment == X64_FS) || insn->segment == X64_FS;
+}
+
+// False: the instruction ends the region here.
+static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
+{
+    const struct x64_insn *x = &insn->x;
+    cx->insn = insn;
+    cx->live = insn->live;
+    cx->temps = 0;
+    // A REP string instruction changes registers before it is over, so its own faults need the flags too.
+    bool resumes = x64_op_info(x->op)->attributes & X64_A_STRING && x->prefixes & (X64_P_REP | X64_P_REPNE);
+    lower_flags_protect(cx, arm_registers(x64_gprs_written(x)), resumes ? X64_ARITH_FLAGS : insn->live & ~x64_flags_killed(x));
+    cx->temps = 0;
+    lower_point_here(cx);
+    lower_function *function = lower_find((enum x64_op)x->op);
+    if (function && !uses_fs(x)) {
+        uint32_t before = cx->b->count;
+        if (function(cx, x))
+            return true;
+        if (cx->b->count != before)
+            cx->b->bad = true;
+    }
+    lower_svc(cx, SVC_EMU_TRAP);
+    return false;
+}
+
+static void lower_block(struct lower_context *cx, struct lower_block *k)
+{
+    cx->block = k;
+    cx->flags = k->inherits ? k->flags : lower_flags_at_entry;
+    lower_bind(cx, k->label);
+    if (k->entry) {
+        struct lower_result *r = cx->result;
+        if (r->entry_count >= r->entry_capacity)
+            cx->full = true;
+        else
+            r->entries[r->entry_count++] = (struct lower_entry){ k->rip, cx->b->count * 4 };
+    }
+    for (unsigned j = 0; j < k->count; j++)
+        if (!lower_one(cx, &cx->work->insns[k->first + j]))
+            return;
+    cx->temps = 0;
+    if (k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED)
+        fall(cx, k);
+}
+
+static void tail(struct lower_context *cx)
+{
+    struct lower_result *r = cx->result;
+    for (uint32_t i = 0; i < cx->deferred_count; i++) {         // may grow while it runs
+        const struct lower_deferred *d = &cx->work->deferred[i];
+        cx->insn = d->insn;
+        cx->flags = d->flags;
+        cx->live = d->live;
+        cx->temps = 0;
+        for (unsigned j = 0; j < cx->block_count; j++) {
+            const struct lower_block *k = &cx->work->blocks[j];
+            if (d->insn >= &cx->work->insns[k->first] && d->insn < &cx->work->insns[k->first + k->count])
+                cx->block = k;
+        }
+        lower_bind(cx, d->label);
+        lower_point_here(cx);
+        d->emit(cx, d);
+    }
+    cx->flags = lower_flags_at_entry;
+    for (uint32_t i = 0; i < r->exit_count; i++) {
+        lower_bind(cx, r->exits[i].stub);
+        r->exits[i].stub = cx->b->count * 4;
+        point(cx, r->exits[i].target);
+        (cx->config->trap_by_brk ? a64_brk : a64_svc)(cx->b, SVC_EMU_LINK);
+    }
+    for (unsigned wide = 2; wide-- > 0;)
+        for (uint32_t i = 0; i < cx->literal_count; i++) {
+            const struct lower_literal *l = &cx->work->literals[i];
+            if (l->wide != (bool)wide)
+                continue;
+            while ((cx->config->code_va / 4 + cx->b->count) % (wide ? 4 : 2) && !cx->b->full)
+                a64_udf(cx->b, 0);
+            lower_bind(cx, l->label);
+            a64_word(cx->b, (uint32_t)l->low);
+            a64_word(cx->b, (uint32_t)(l->low >> 32));
+            if (wide) {
+                a64_word(cx->b, (uint32_t)l->high);
+                a64_word(cx->b, (uint32_t)(l->high >> 32));
+            }
+        }
+}
+
+enum lower_status lower_region(const struct lower_config *config, const struct code_source *source, uint64_t rip,
+                               struct lower_result *result)
+{
+    struct lower_work *work = result->work;
+    struct a64_buf buf = { .code = result->code, .capacity = result->code_capacity };
+    struct lower_context cx = {
+        .config = config, .source = source, .result = result, .work = work, .b = &buf,
+        .labels = { .offset = work->label_offsets, .capacity = LOWER_LABELS, .fixups = work->fixups, .fixup_capacity = LOWER_FIXUPS },
+        .max_insns = config->max_instructions ? config->max_instructions : LOWER_DEFAULT_INSNS,
+    };
+    if (cx.max_insns > LOWER_INSNS)
+        cx.max_insns = LOWER_INSNS;
+    result->code_count = result->entry_count = result->exit_count = result->point_count = 0;
+    if (!lower_discover(&cx, rip))
+        return LOWER_NOT_EXECUTABLE;
+    lower_analyse(&cx);
+    for (uint32_t i = 0; i < cx.block_count; i++)
+        work->blocks[i].label = lower_label(&cx);
+    for (uint32_t i = 0; i < cx.block_count; i++)
+        lower_block(&cx, &work->blocks[i]);
+    if (!cx.block_count) {
+        // Bytes are there but make no instruction: the kernel decodes them again and raises.
+        static const struct lower_insn none;
+        struct lower_insn *here = &work->insns[0];
+        *here = none;
+        here->x.rip = rip;
+        cx.insn = here;
+        cx.flags = lower_flags_at_entry;
+        result->entries[result->entry_count++] = (struct lower_entry){ rip, 0 };
+        lower_svc(&cx, SVC_EMU_TRAP);
+    }
+    tail(&cx);
+    if (buf.bad)
+        return LOWER_DEFECT;
+    if (buf.full || cx.full || cx.labels.full || !a64_labels_resolve(&cx.labels, &buf))
+        return LOWER_FULL;
+    // The requested address first.
+    for (uint32_t i = 1; i < result->entry_count; i++)
+        if (result->entries[i].rip == rip) {
+            struct lower_entry e = result->entries[i];
+            result->entries[i] = result->entries[0];
+            result->entries[0] = e;
+        }
+    result->code_count = buf.count;
+    result->first = cx.first;
+    result->last = cx.last;
+    result->x64_instructions = cx.insn_count;
+    result->x64_bytes = 0;
+    for (uint32_t i = 0; i < cx.insn_count; i++)
+        result->x64_bytes += work->insns[i].x.length;
+    return LOWER_OK;
+}
