@@ -62,6 +62,41 @@ TEST(every_mnemonic_has_an_encoding_and_enough_access_letters)
     }
 }
 
+static bool starts_with_any(const char *name, const char *const *starts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!strncmp(name, starts[i], strlen(starts[i])))
+            return true;
+    return false;
+}
+
+// Zydis does not know how much of a vector register counts, so this looks for slips: the register and the other
+// operand are of one size unless the operation widens, narrows, inserts, extracts, or is a scalar VEX form.
+TEST(vector_operands_of_a_row_have_one_size)
+{
+    static const char *const resizing[] = { "MOV", "VMOV", "CVT", "VCVT", "PMOV", "VPMOV", "VBROADCAST", "VPBROADCAST",
+                                            "INSERTPS", "VINSERT", "VEXTRACT", "VPSLL", "VPSRL", "VPSRA" };
+    for (unsigned map = 0; map < X64_MAP_COUNT; map++)
+        for (unsigned i = 1; i < x64_maps[map].count; i++) {
+            const struct x64_row *row = row_at(map, i);
+            const char *name = x64_op_info(row->op)->name;
+            size_t length = strlen(name);
+            bool scalar_vex = map >= X64_MAP_VEX1 && name[length - 2] == 'S' && (name[length - 1] == 'S' || name[length - 1] == 'D');
+            unsigned size = 0;
+            for (unsigned k = 0; k < X64_OPERANDS_MAX; k++) {
+                const struct x64_operand_form *form = &x64_operand_forms[row->operands[k]];
+                bool vector = form->source >= SRC_VEC_REG && form->source <= SRC_VEC_VVVV;
+                bool same = !vector || !size || form->reg_size == size;
+                if (vector && !size)
+                    size = form->reg_size;
+                if (!same && !scalar_vex && !starts_with_any(name, resizing, sizeof resizing / sizeof *resizing)) {
+                    printf("%s\n", name);
+                    EXPECT(same);
+                }
+            }
+        }
+}
+
 TEST(every_mnemonic_has_one_row_of_facts)
 {
     for (unsigned op = X64_BAD + 1; op < X64_OP_COUNT; op++) {
