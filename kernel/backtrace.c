@@ -48,10 +48,16 @@ static void place(uint64_t pc, void (*line)(const char *text))
     line(text);
 }
 
-void backtrace(uint64_t pc, uint64_t fp, void (*line)(const char *text))
+void backtrace(uint64_t pc, uint64_t lr, uint64_t fp, void (*line)(const char *text))
 {
+    uint64_t offset;
     if (pc)
         place(pc, line);
+    // A frame that has been made holds a return address into another function than lr points to, or lr itself.
+    bool framed = readable(fp) && readable(fp + 8) && ((const uint64_t *)fp)[1] == lr;
+    const char *name = symbol_find(lr - 4, &offset), *inner = symbol_find(pc, &offset);
+    if (lr && !framed && name && name != inner)
+        place(lr - 4, line);
     for (unsigned depth = 0; depth < 32 && readable(fp) && readable(fp + 8); depth++) {
         const uint64_t *record = (const uint64_t *)fp;
         if (!record[1])

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Kernel tests: compiled into the test kernel only, run by bootarg janus.test=PREFIX in a kernel thread after everything is up.
 // Protocol on the console: "TEST name ok" or "TEST name FAIL file:line: what", at the end
-// "TESTS n passed, n failed", then power off. The free-frame count is compared before and after each case.
+// "TESTS n passed, n failed", then power off. Cases named crash_... end in a panic: "all" leaves them out. The free-frame count is compared before and after each case.
 #pragma once
 #include <stdbool.h>
 
