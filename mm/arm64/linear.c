@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "mm/arm64/linear.h"
+#include "kernel/arm64/mmu.h"
 #include "mm/frame.h"
 
 void *frame_pointer(pa_t frame)

@@ -3,6 +3,7 @@
 // Level 0 is 256 entries (T0SZ = T1SZ = 17), levels 1 to 3 are 512.
 #pragma once
 #include <stdint.h>
+#include "kernel/arm64/mmu.h"     // MAIR indexes
 
 typedef uint64_t pte_t;
 
@@ -23,13 +24,6 @@ typedef uint64_t pte_t;
 #define PTE_FRAME        (1ull << 56)     // the entry holds a reference to the frame at PTE_ADDRESS, even if not valid
 #define PTE_OWNED        (1ull << 57)     // that frame is private to this space: demand-zero or copied
 #define PTE_WATCHED      (1ull << 58)     // translations of it exist: no store without the watch hook
-
-// MAIR_EL1 as boot/ sets it.
-#define MAIR_VALUE             0xff440400ull
-#define MAIR_DEVICE_NGNRNE     0
-#define MAIR_DEVICE_NGNRE      1
-#define MAIR_NORMAL_UNCACHED   2
-#define MAIR_NORMAL            3
 
 #define TABLE_ENTRIES  512u
 #define ROOT_ENTRIES   256u

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <stddef.h>
+#include "kernel/arm64/sysreg.h"
 #include "kernel/arm64/trap.h"
 #include "kernel/percpu.h"
 #include "mm/arm64/ptab.h"
@@ -36,10 +37,9 @@ bool user_fixup(struct trap_frame *frame)
 // The thread may move to another core between the two loads unless interrupts are masked.
 static struct aspace *current_aspace(void)
 {
-    uint64_t daif;
-    __asm__ volatile("mrs %0, daif\n\tmsr daifset, #3" : "=r"(daif) :: "memory");
+    uint64_t daif = interrupts_mask();
     struct aspace *as = this_cpu()->active_aspace;
-    __asm__ volatile("msr daif, %0" :: "r"(daif) : "memory");
+    interrupts_restore(daif);
     return as;
 }
 
@@ -55,9 +55,9 @@ static status_t fault_repair(uint64_t address, enum page_access access)
     }
 }
 
-static bool in_user_half(uint64_t address, uint64_t bytes)
+static bool in_user_half(uint64_t address, uint64_t bytes)    // nothing is everywhere
 {
-    return bytes <= PTAB_TOP && address <= PTAB_TOP - bytes;
+    return bytes == 0 || (bytes <= PTAB_TOP && address <= PTAB_TOP - bytes);
 }
 
 status_t user_copy_in(void *to, uint64_t from, uint64_t bytes)
