@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: MIT
+// x64 instructions that translated code leaves to the kernel: rare ones, run one at a time on the saved registers.
+// The frame is at a region's canonical form (emu/run/ctx.h). Nothing is changed when an exception comes out.
+#include "emu/run/runtime.h"
+
+#include "kernel/string.h"
+
+const uint8_t x64_register_home[16] = { 8, 0, 1, 27, 31, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22 };
+
+struct machine {                            // one instruction being interpreted
+    struct emu_process *p;
+    struct trap_frame *frame;
+    const struct x64_insn *insn;
+    struct exception *exception;
+    uint32_t eflags;                        // CF PF AF ZF SF OF
+};
+
+static uint64_t *gpr(struct machine *m, unsigned reg)
+{
+    unsigned home = x64_register_home[reg];
+    return home == 31 ? &m->frame->sp : &m->frame->x[home];
+}
+
+static uint64_t gpr_get(struct machine *m, unsigned reg, unsigned size)
+{
+    uint64_t value = *gpr(m, reg);
+    return size == 8 ? value : value & ((1ull << size * 8) - 1);
+}
+
+static void gpr_put(struct machine *m, unsigned reg, unsigned size, uint64_t value)
+{
+    uint64_t *home = gpr(m, reg);
+    if (size >= 4)                          // a 32-bit result clears the upper half
+        *home = size == 8 ? value : (uint32_t)value;
+    else
+        *home = (*home & ~((1ull << size * 8) - 1)) | (value & ((1ull << size * 8) - 1));
+}
+
+static uint64_t address_of(struct machine *m)
+{
+    const struct x64_mem *mem = &m->insn->mem;
+    uint64_t sum = mem->disp;
+    if (mem->base == X64_REG_RIP)
+        sum = mem->address;
+    else if (mem->base != X64_REG_NONE)
+        sum += *gpr(m, mem->base);
+    if (mem->index != X64_REG_NONE)
+        sum += *gpr(m, mem->index) * mem->scale;
+    if (mem->address_size == 4)
+        sum = (uint32_t)sum;
+    return mem->segment == X64_GS ? sum + m->frame->x[18] : sum;
+}
+
+static enum emu_outcome memory_get(struct machine *m, void *to, unsigned bytes)
+{
+    uint64_t address = address_of(m), done = aspace_read(m->p->as, address, to, bytes, ACCESS_READ);
+    if (done == bytes)
+        return EMU_RESUME;
+    exception_access(m->exception, m->insn->rip, 0, address >> 47 ? ~0ull : address + done);
+    return EMU_EXCEPTION;
+}
+
+// aspace_write checks the whole range first, so a fault leaves nothing half written within one page.
+static enum emu_outcome memory_put(struct machine *m, const void *from, unsigned bytes)
+{
+    uint64_t address = address_of(m), done = aspace_write(m->p->as, address, from, bytes);
+    if (done == bytes)
+        return EMU_RESUME;
+    exception_access(m->exception, m->insn->rip, 1, address >> 47 ? ~0ull : address + done);
+    return EMU_EXCEPTION;
+}
+
+static enum emu_outcome operand_get(struct machine *m, const struct x64_operand *opd, uint64_t *value)
+{
+    *value = 0;
+    switch (opd->kind) {
+    case X64_OPD_GPR:       *value = gpr_get(m, opd->reg, opd->size); return EMU_RESUME;
+    case X64_OPD_GPR8_HIGH: *value = *gpr(m, opd->reg) >> 8 & 0xff;   return EMU_RESUME;
+    case X64_OPD_IMM:       *value = (uint64_t)opd->value;            return EMU_RESUME;
+    case X64_OPD_MEM:       return memory_get(m, value, opd->size);
+    }
+    return EMU_NOT_MINE;
+}
+
+static enum emu_outcome operand_put(struct machine *m, const struct x64_operand *opd, uint64_t value)
+{
+    switch (opd->kind) {
+    case X64_OPD_GPR:
+        gpr_put(m, opd->reg, opd->size, value);
+        return EMU_RESUME;
+    case X64_OPD_GPR8_HIGH:
+        *gpr(m, opd->reg) = (*gpr(m, opd->reg) & ~0xff00ull) | (value & 0xff) << 8;
+        return EMU_RESUME;
+    case X64_OPD_MEM:
+        return memory_put(m, &value, opd->size);
+    }
+    return EMU_NOT_MINE;
+}
+
+// ---- division (SDM vol. 2 DIV, IDIV): the lowering sends what UDIV/SDIV cannot do in one step
+
+// (high:low) / divisor, high < divisor: bit by bit.
+static uint64_t divide_wide(uint64_t high, uint64_t low, uint64_t divisor, uint64_t *remainder)
+{
+    uint64_t quotient = 0;
+    for (int bit = 63; bit >= 0; bit--) {
+        bool carry = high >> 63;
+        high = high << 1 | (low >> bit & 1);
+        if (carry || high >= divisor) {
+            high -= divisor;
+            quotient |= 1ull << bit;
+        }
+    }
+    *remainder = high;
+    return quotient;
+}
+
+static enum emu_outcome divide_error(struct machine *m, status_t code)
+{
+    *m->exception = (struct exception){ .code = code, .address = m->insn->rip };
+    return EMU_EXCEPTION;
+}
+
+static enum emu_outcome run_divide(struct machine *m)
+{
+    unsigned size = m->insn->opsize;
+    uint64_t divisor;
+    enum emu_outcome outcome = operand_get(m, &m->insn->opd[0], &divisor);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    if (!divisor)
+        return divide_error(m, STATUS_INTEGER_DIVIDE_BY_ZERO);
+    bool is_signed = m->insn->op == X64_IDIV;
+    uint64_t sign = 1ull << (size * 8 - 1), mask = sign | (sign - 1);
+    // The dividend as high:low of `size` bytes each (ax for the byte form).
+    uint64_t low = size == 1 ? gpr_get(m, X64_RAX, 2) & 0xff : gpr_get(m, X64_RAX, size);
+    uint64_t high = size == 1 ? gpr_get(m, X64_RAX, 2) >> 8 : gpr_get(m, X64_RDX, size);
+    bool negative = is_signed && high & sign, negative_divisor = is_signed && divisor & sign;
+    if (negative) {
+        low = -low & mask;
+        high = (~high + !low) & mask;
+    }
+    if (negative_divisor)
+        divisor = -divisor & mask;
+    if (high >= divisor)
+        return divide_error(m, STATUS_INTEGER_OVERFLOW);
+    uint64_t remainder, quotient;
+    if (size == 8) {
+        quotient = divide_wide(high, low, divisor, &remainder);
+    } else {
+        uint64_t dividend = high << size * 8 | low;
+        quotient = dividend / divisor;
+        remainder = dividend % divisor;
+    }
+    if (is_signed && quotient > (negative != negative_divisor ? sign : sign - 1))
+        return divide_error(m, STATUS_INTEGER_OVERFLOW);
+    if (negative != negative_divisor)
+        quotient = -quotient & mask;
+    if (negative)
+        remainder = -remainder & mask;
+    if (size == 1) {
+        gpr_put(m, X64_RAX, 2, quotient | remainder << 8);
+    } else {
+        gpr_put(m, X64_RAX, size, quotient);
+        gpr_put(m, X64_RDX, size, remainder);
+    }
+    return EMU_RESUME;
+}
+
+// ---- rotates through carry (SDM vol. 2 RCL/RCR): bit by bit
+
+static enum emu_outcome run_rotate(struct machine *m)
+{
+    unsigned size = m->insn->opd[0].size, bits = size * 8;
+    uint64_t value, count;
+    enum emu_outcome outcome = operand_get(m, &m->insn->opd[0], &value);
+    if (outcome == EMU_RESUME)
+        outcome = operand_get(m, &m->insn->opd[1], &count);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    count &= size == 8 ? 63 : 31;
+    if (size < 4)
+        count %= bits + 1;
+    bool left = m->insn->op == X64_RCL, carry = m->eflags & X64_CF;
+    uint64_t top = 1ull << (bits - 1), result = value;
+    for (uint64_t i = 0; i < count; i++) {
+        bool out = left ? result & top : result & 1;
+        result = left ? (result << 1 | carry) & (top | (top - 1)) : result >> 1 | (carry ? top : 0);
+        carry = out;
+    }
+    outcome = operand_put(m, &m->insn->opd[0], result);
+    if (outcome != EMU_RESUME || !count)
+        return outcome;
+    // OF is defined for a count of one; processors give the same expression for others.
+    bool overflow = left ? ((result & top) != 0) != carry : ((result & top) != 0) != ((result & top >> 1) != 0);
+    m->eflags = (m->eflags & ~(uint32_t)(X64_CF | X64_OF)) | (carry ? X64_CF : 0) | (overflow ? X64_OF : 0);
+    return EMU_RESUME;
+}
+
+// ---- processor identification and time
+
+struct cpuid_row { uint32_t leaf, eax, ebx, ecx, edx; };
+
+// Exactly what is implemented (emu/README.md has the table). Leaf 1 eax: family 6. Bits of edx: TSC 4, CX8 8, CMOV 15, CLFSH 19,
+// SSE 25, SSE2 26. ecx: CX16 13, POPCNT 23.
+static const struct cpuid_row cpuid_rows[] = {
+    { 0, 7, 0x756e614a, 0x6e614a20, 0x4a207375 },                 // "Janus Janus " in ebx, edx, ecx
+    { 1, 0x000006f0, 0x00000800, 1u << 13 | 1u << 23, 1u << 4 | 1u << 8 | 1u << 15 | 1u << 19 | 1u << 25 | 1u << 26 },
+    { 7, 0, 0, 0, 0 },
+    { 0x80000000, 0x80000004, 0, 0, 0 },
+    { 0x80000001, 0, 0, 1u << 0, 1u << 11 | 1u << 20 | 1u << 29 },   // LAHF; SYSCALL, NX, long mode
+    { 0x80000002, 0x756e614a, 0x34362073, 0x20746962, 0x73726576 },
+    { 0x80000003, 0x206e6f69, 0x7820666f, 0x7c203436, 0x61203420 },
+    { 0x80000004, 0x36346d72, 0, 0, 0 },
+};
+
+static enum emu_outcome run_cpuid(struct machine *m)
+{
+    const struct cpuid_row *row = NULL;
+    uint32_t leaf = (uint32_t)gpr_get(m, X64_RAX, 4);
+    for (unsigned i = 0; i < sizeof cpuid_rows / sizeof *cpuid_rows; i++)
+        if (cpuid_rows[i].leaf == leaf)
+            row = &cpuid_rows[i];
+    static const struct cpuid_row none;
+    row = row ? row : &none;
+    gpr_put(m, X64_RAX, 4, row->eax);
+    gpr_put(m, X64_RBX, 4, row->ebx);
+    gpr_put(m, X64_RCX, 4, row->ecx);
+    gpr_put(m, X64_RDX, 4, row->edx);
+    return EMU_RESUME;
+}
+
+static enum emu_outcome run_rdtsc(struct machine *m)
+{
+    uint64_t count;
+    __asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(count));
+    gpr_put(m, X64_RAX, 4, (uint32_t)count);
+    gpr_put(m, X64_RDX, 4, count >> 32);
+    if (m->insn->op == X64_RDTSCP)
+        gpr_put(m, X64_RCX, 4, 0);
+    return EMU_RESUME;
+}
+
+// ---- x87 control registers: what start-up code touches. Arithmetic is not there yet.
+
+static enum emu_outcome ctx_copy(struct machine *m, unsigned offset, uint16_t *value, bool store)
+{
+    uint64_t done = store ? aspace_write(m->p->as, m->frame->x[28] + offset, value, 2)
+                          : aspace_read(m->p->as, m->frame->x[28] + offset, value, 2, ACCESS_READ);
+    return done == 2 ? EMU_RESUME : EMU_NOT_MINE;
+}
+
+static enum emu_outcome run_x87_control(struct machine *m)
+{
+    uint16_t word = 0, zero = 0, empty = 0xffff, initial = 0x37f;
+    enum emu_outcome outcome;
+    switch (m->insn->op) {
+    case X64_FNINIT:
+        ctx_copy(m, CTX_X87_CONTROL, &initial, true);
+        ctx_copy(m, CTX_X87_STATUS, &zero, true);
+        return ctx_copy(m, CTX_X87_TAG, &empty, true);
+    case X64_FNCLEX:
+        ctx_copy(m, CTX_X87_STATUS, &word, false);
+        word &= 0x7f00;
+        return ctx_copy(m, CTX_X87_STATUS, &word, true);
+    case X64_FWAIT:
+        return EMU_RESUME;                  // exceptions stay masked
+    case X64_FLDCW:
+        outcome = memory_get(m, &word, 2);
+        return outcome == EMU_RESUME ? ctx_copy(m, CTX_X87_CONTROL, &word, true) : outcome;
+    case X64_FNSTCW:
+        ctx_copy(m, CTX_X87_CONTROL, &word, false);
+        return memory_put(m, &word, 2);
+    case X64_FNSTSW:
+        ctx_copy(m, CTX_X87_STATUS, &word, false);
+        return operand_put(m, &m->insn->opd[0], word);
+    }
+    return EMU_NOT_MINE;
+}
+
+static const struct { uint16_t op; enum emu_outcome (*run)(struct machine *); } handlers[] = {
+    { X64_DIV, run_divide },         { X64_IDIV, run_divide },
+    { X64_RCL, run_rotate },         { X64_RCR, run_rotate },
+    { X64_CPUID, run_cpuid },        { X64_RDTSC, run_rdtsc },      { X64_RDTSCP, run_rdtsc },
+    { X64_FNINIT, run_x87_control }, { X64_FNCLEX, run_x87_control }, { X64_FWAIT, run_x87_control },
+    { X64_FLDCW, run_x87_control },  { X64_FNSTCW, run_x87_control }, { X64_FNSTSW, run_x87_control },
+};
+
+enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, struct exception *out)
+{
+    for (unsigned i = 0; i < sizeof handlers / sizeof *handlers; i++) {
+        if (handlers[i].op != insn->op)
+            continue;
+        struct machine m = { .p = p, .frame = frame, .insn = insn, .exception = out };
+        struct lower_point canonical = { .rip = insn->rip };
+        lower_recover_flags(&canonical, frame->x, frame->sp, (uint32_t)frame->spsr & 0xf0000000u, &m.eflags);
+        enum emu_outcome outcome = handlers[i].run(&m);
+        if (outcome == EMU_RESUME) {
+            uint32_t nzcv;
+            lower_flags_in(m.eflags, &frame->x[23], &frame->x[24], &nzcv);
+            frame->spsr = (frame->spsr & ~0xf0000000ull) | nzcv;
+        }
+        return outcome;
+    }
+    return EMU_NOT_MINE;
+}

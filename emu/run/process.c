@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+// What a process has of the translator, and the interface emu.h apart from svc.c.
+#include "emu/run/runtime.h"
+
+#include "kernel/log.h"
+#include "kernel/panic.h"
+#include "kernel/string.h"
+#include "mm/arm64/cache.h"
+#include "mm/heap.h"
+
+struct spinlock emu_lock = SPINLOCK(LOCK_EMU, "translator");
+struct emu_features emu_features;
+struct code_cache shared_caches[2];
+static struct emu_process *processes;
+static pa_t stub_frame, ret_frame;
+
+static void watch_hook(struct aspace *as, uva_t page);
+
+status_t emu_init(void)
+{
+    emu_features = emu_probe_features();
+    status_t status = frame_take(FRAME_CODE, &stub_frame);
+    if (!NT_ERROR(status))
+        status = frame_take(FRAME_CODE, &ret_frame);
+    for (int model = MODEL_PLAIN; model <= MODEL_TSO && !NT_ERROR(status); model++)
+        status = cache_init(&shared_caches[model], EMU_SHARED_CACHE, EMU_SHARED_BYTES);
+    if (NT_ERROR(status))
+        return status;
+    CHECK(emu_stubs_end - emu_stubs_start == PAGE_BYTES);
+    memcpy(frame_pointer(stub_frame), emu_stubs_start, PAGE_BYTES);
+    code_sync(frame_pointer(stub_frame), EMU_STUBS_BASE, PAGE_BYTES);
+    memset(frame_pointer(ret_frame), 0xc3, 1);
+    aspace_watch_hook = watch_hook;
+    return STATUS_SUCCESS;
+}
+
+static status_t reserve(struct aspace *as, uva_t base, uint64_t size, uint32_t flags)
+{
+    return aspace_allocate(as, &base, &size, PAGE_EXECUTE_READ, flags | REGION_KERNEL);
+}
+
+status_t emu_process_create(struct aspace *as, struct emu_process **out)
+{
+    struct emu_process *p = heap_take(sizeof *p);
+    if (!p)
+        return STATUS_NO_MEMORY;
+    p->as = as;
+    p->shares = true;
+    status_t status = cache_init(&p->private_cache, EMU_PRIVATE_CACHE, EMU_PRIVATE_BYTES);
+    if (!NT_ERROR(status))
+        status = reserve(as, EMU_STUBS_BASE, 0x10000, REGION_EC);
+    if (!NT_ERROR(status))
+        status = aspace_map_frames(as, EMU_STUBS_BASE, &stub_frame, 1, PAGE_EXECUTE_READ, REGION_EC | REGION_KERNEL);
+    if (!NT_ERROR(status))
+        status = aspace_map_frames(as, EMU_RET_BYTE, &ret_frame, 1, PAGE_EXECUTE_READ, REGION_KERNEL);
+    if (!NT_ERROR(status))
+        status = aspace_set_ec(as, EMU_RET_BYTE, PAGE_BYTES, false);
+    if (!NT_ERROR(status))
+        status = reserve(as, EMU_SHARED_CACHE, EMU_SHARED_BYTES, REGION_EC);
+    if (!NT_ERROR(status))
+        status = reserve(as, EMU_PRIVATE_CACHE, EMU_PRIVATE_BYTES, REGION_EC);
+    if (!NT_ERROR(status))
+        status = table_create(p);
+    if (NT_ERROR(status)) {
+        cache_destroy(&p->private_cache);
+        heap_give(p);
+        return status;
+    }
+    spin_lock(&emu_lock);
+    p->next = processes;
+    processes = p;
+    spin_unlock(&emu_lock);
+    *out = p;
+    return STATUS_SUCCESS;
+}
+
+void emu_process_destroy(struct emu_process *p)
+{
+    spin_lock(&emu_lock);
+    struct emu_process **link = &processes;
+    while (*link != p)
+        link = &(*link)->next;
+    *link = p->next;
+    // Nothing outside the process points into its cache, but its regions may be linked into the shared one.
+    for (uint32_t i = 0; i < p->private_cache.region_count; i++)
+        region_kill(p->private_cache.regions[i]);
+    spin_unlock(&emu_lock);
+    cache_destroy(&p->private_cache);
+    map_clear(&p->watched);
+    map_clear(&p->ec_targets);
+    heap_give(p->cpu_areas);
+    heap_give(p);
+}
+
+status_t emu_thread_create(struct emu_process *p, uva_t *cpu_area)
+{
+    uva_t base = 0;
+    uint64_t size = PAGE_BYTES;
+    status_t status = aspace_allocate(p->as, &base, &size, PAGE_READWRITE, REGION_COMMIT | REGION_KERNEL | REGION_TOP_DOWN);
+    if (NT_ERROR(status))
+        return status;
+    uint16_t x87_control = 0x27f;           // Windows' default: 53-bit precision, all masked
+    uint16_t x87_tag = 0xffff;
+    aspace_write(p->as, base + CTX_X87_CONTROL, &x87_control, 2);
+    aspace_write(p->as, base + CTX_X87_TAG, &x87_tag, 2);
+    spin_lock(&emu_lock);
+    uva_t *areas = heap_take((p->cpu_area_count + 1) * sizeof *areas);
+    if (areas) {
+        if (p->cpu_area_count)
+            memcpy(areas, p->cpu_areas, p->cpu_area_count * sizeof *areas);
+        areas[p->cpu_area_count++] = base;
+        heap_give(p->cpu_areas);
+        p->cpu_areas = areas;
+    }
+    spin_unlock(&emu_lock);
+    if (!areas) {
+        aspace_release(p->as, base, 0);
+        return STATUS_NO_MEMORY;
+    }
+    *cpu_area = base;
+    return STATUS_SUCCESS;
+}
+
+static uint64_t switches_of(struct emu_process *p, uva_t cpu_area)
+{
+    uint64_t switches = 0;
+    aspace_read(p->as, cpu_area + CTX_SWITCHES, &switches, 8, ACCESS_READ);
+    return switches;
+}
+
+void emu_thread_destroy(struct emu_process *p, uva_t cpu_area)
+{
+    spin_lock(&emu_lock);
+    for (uint32_t i = 0; i < p->cpu_area_count; i++)
+        if (p->cpu_areas[i] == cpu_area) {
+            p->finished_switches += switches_of(p, cpu_area);
+            p->cpu_areas[i] = p->cpu_areas[--p->cpu_area_count];
+        }
+    spin_unlock(&emu_lock);
+    aspace_release(p->as, cpu_area, 0);
+}
+
+// Nothing of the process leads into translations any more; the next branch translates anew.
+static void drop_all(struct emu_process *p)
+{
+    for (uint32_t i = 0; i < p->private_cache.region_count; i++)
+        region_kill(p->private_cache.regions[i]);
+    table_clear(p);
+    map_clear(&p->ec_targets);
+}
+
+status_t emu_process_make_tso(struct emu_process *p)
+{
+    spin_lock(&emu_lock);
+    status_t status = STATUS_SUCCESS;
+    if (p->model != MODEL_TSO) {
+        // The only thread there is now is in the kernel, called from native code or about to be re-entered by rip.
+        p->model = MODEL_TSO;
+        drop_all(p);
+        if (p->shared_mapped)
+            status = aspace_decommit(p->as, EMU_SHARED_CACHE, (uint64_t)p->shared_mapped * CACHE_CHUNK_BYTES);
+        p->shared_mapped = 0;
+    }
+    spin_unlock(&emu_lock);
+    return status;
+}
+
+void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t rip, uint32_t eflags)
+{
+    frame->x[28] = cpu_area;
+    frame->x[9] = rip;
+    frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+    state_to_entry(p, frame, eflags);
+}
+
+static void invalidate_page(struct emu_process *p, uint64_t page)
+{
+    struct page_regions *own = map_get(&p->private_cache.by_page, page);
+    while (own && own->count) {
+        struct region *region = own->list[own->count - 1];
+        for (uint32_t i = 0; i < region->entry_count; i++)
+            table_remove(p, region->entries[i].rip);
+        region_kill(region);
+    }
+    struct page_regions *shared = map_get(&shared_caches[p->model].by_page, page);
+    if (p->shares && shared && shared->count) {
+        // The process changed code of an image: from now on it translates for itself. Threads of it that are in shared code
+        // leave it at their next indirect branch.
+        p->shares = false;
+        drop_all(p);
+    }
+}
+
+static struct emu_process *process_of(struct aspace *as)
+{
+    struct emu_process *p = processes;
+    while (p && p->as != as)
+        p = p->next;
+    return p;
+}
+
+static void watch_hook(struct aspace *as, uva_t page)
+{
+    spin_lock(&emu_lock);
+    struct emu_process *p = process_of(as);
+    if (p) {
+        map_remove(&p->watched, page);
+        invalidate_page(p, page);
+    }
+    spin_unlock(&emu_lock);
+}
+
+void emu_invalidate(struct aspace *as, uva_t base, uint64_t size)
+{
+    spin_lock(&emu_lock);
+    struct emu_process *p = process_of(as);
+    if (p) {
+        uva_t first = base & ~(PAGE_BYTES - 1), end = base + size;
+        for (struct map_slot *slot = NULL; (slot = map_next(&p->ec_targets, slot));)
+            if (slot->key - first < end - first) {
+                table_remove(p, slot->key);
+                map_remove(&p->ec_targets, slot->key);
+            }
+        // Pages with translations are among the watched ones: walk the smaller set.
+        if ((end - first) / PAGE_BYTES < p->watched.used)
+            for (uva_t page = first; page < end; page += PAGE_BYTES)
+                invalidate_page(p, page);
+        else
+            for (struct map_slot *slot = NULL; (slot = map_next(&p->watched, slot));)
+                if (slot->key - first < end - first)
+                    invalidate_page(p, slot->key);
+    }
+    spin_unlock(&emu_lock);
+}
+
+void emu_count(struct emu_process *p, struct process_counters *out)
+{
+    spin_lock(&emu_lock);
+    out->x64_instructions_translated += p->counters.x64_instructions_translated;
+    out->blocks += p->counters.blocks;
+    out->cache_bytes += p->counters.cache_bytes;
+    out->entries_miss += p->counters.entries_miss;
+    out->entries_link += p->counters.entries_link;
+    out->entries_emulated += p->counters.entries_emulated;
+    out->entries_syscall += p->counters.entries_syscall;
+    out->entries_fault += p->counters.entries_fault;
+    out->mode_switches += p->finished_switches;
+    for (uint32_t i = 0; i < p->cpu_area_count; i++)
+        out->mode_switches += switches_of(p, p->cpu_areas[i]);
+    spin_unlock(&emu_lock);
+}

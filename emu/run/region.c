@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// Regions: records of translations, found by rip, by x64 page and by code address; their links.
+#include "emu/run/runtime.h"
+
+#include "kernel/panic.h"
+#include "kernel/string.h"
+#include "mm/arm64/cache.h"
+#include "mm/heap.h"
+
+static bool page_add(struct code_cache *cache, uint64_t page, struct region *region)
+{
+    struct page_regions *entry = map_get(&cache->by_page, page);
+    if (!entry) {
+        entry = heap_take(sizeof *entry);
+        if (!entry || !map_put(&cache->by_page, page, entry)) {
+            heap_give(entry);
+            return false;
+        }
+    }
+    if (entry->count == entry->capacity) {
+        uint32_t capacity = entry->capacity ? entry->capacity * 2 : 4;
+        struct region **list = heap_take(capacity * sizeof *list);
+        if (!list)
+            return false;
+        if (entry->count)
+            memcpy(list, entry->list, entry->count * sizeof *list);
+        heap_give(entry->list);
+        entry->list = list;
+        entry->capacity = capacity;
+    }
+    entry->list[entry->count++] = region;
+    return true;
+}
+
+static void page_remove(struct code_cache *cache, uint64_t page, const struct region *region)
+{
+    struct page_regions *entry = map_get(&cache->by_page, page);
+    for (uint32_t i = 0; entry && i < entry->count; i++)
+        if (entry->list[i] == region) {
+            entry->list[i] = entry->list[--entry->count];
+            return;
+        }
+}
+
+status_t region_add(struct code_cache *cache, const struct lower_result *result, uint64_t code_va,
+                    const struct region_page *pages, uint32_t page_count, bool findable, struct region **out)
+{
+    if (cache->region_count == cache->region_capacity) {
+        uint32_t capacity = cache->region_capacity ? cache->region_capacity * 2 : 64;
+        struct region **regions = heap_take(capacity * sizeof *regions);
+        if (!regions)
+            return STATUS_NO_MEMORY;
+        if (cache->region_count)
+            memcpy(regions, cache->regions, cache->region_count * sizeof *regions);
+        heap_give(cache->regions);
+        cache->regions = regions;
+        cache->region_capacity = capacity;
+    }
+    // One allocation a region: the record, then its tables.
+    size_t entries = sizeof(struct region), links = entries + result->entry_count * sizeof(struct lower_entry);
+    size_t points = links + result->exit_count * sizeof(struct link);
+    size_t page_table = points + result->point_count * sizeof(struct lower_point);
+    uint8_t *memory = heap_take(page_table + page_count * sizeof(struct region_page));
+    if (!memory)
+        return STATUS_NO_MEMORY;
+    struct region *region = (struct region *)memory;
+    *region = (struct region){
+        .cache = cache, .code_va = code_va, .code_bytes = result->code_count * 4,
+        .first = result->first, .last = result->last, .dead = !findable, .once = !findable,
+        .entry_count = result->entry_count, .entries = (void *)(memory + entries),
+        .link_count = result->exit_count, .links = (void *)(memory + links),
+        .point_count = result->point_count, .points = (void *)(memory + points),
+        .page_count = page_count, .pages = (void *)(memory + page_table),
+    };
+    memcpy(region->entries, result->entries, result->entry_count * sizeof *region->entries);
+    memcpy(region->points, result->points, result->point_count * sizeof *region->points);
+    memcpy(region->pages, pages, page_count * sizeof *pages);
+    for (uint32_t i = 0; i < result->exit_count; i++)
+        region->links[i] = (struct link){ .target = result->exits[i].target, .site = result->exits[i].site,
+                                          .stub = result->exits[i].stub, .from = region };
+    cache_commit(cache, region->code_bytes);
+    cache->regions[cache->region_count++] = region;
+    *out = region;
+    if (!findable)
+        return STATUS_SUCCESS;
+    bool ok = true;
+    for (uint32_t i = 0; i < page_count; i++)
+        ok = ok && page_add(cache, pages[i].va, region);
+    for (uint32_t i = 0; i < region->entry_count; i++)
+        if (i == 0 || !map_get(&cache->by_rip, region->entries[i].rip))
+            ok = ok && map_put(&cache->by_rip, region->entries[i].rip, region);
+    if (ok)
+        return STATUS_SUCCESS;
+    region_kill(region);
+    return STATUS_NO_MEMORY;
+}
+
+uint64_t region_entry(const struct region *region, uint64_t rip)
+{
+    for (uint32_t i = 0; i < region->entry_count; i++)
+        if (region->entries[i].rip == rip)
+            return region->code_va + region->entries[i].offset;
+    return 0;
+}
+
+// One aligned word among B, BL and a few others may change under running cores (Arm ARM B2.2.5).
+static void site_patch(const struct link *link, uint64_t to)
+{
+    uint64_t site_va = link->from->code_va + link->site;
+    uint32_t *site = (uint32_t *)cache_pointer(link->from->cache, site_va);
+    int64_t distance = (int64_t)(to - site_va);
+    CHECK((*site & 0x7c000000u) == 0x14000000u && distance >= -(1 << 27) && distance < 1 << 27);
+    __atomic_store_n(site, (*site & 0xfc000000u) | ((uint32_t)(distance >> 2) & 0x03ffffffu), __ATOMIC_RELAXED);
+    code_sync(site, site_va, 4);
+}
+
+static void link_cut(struct link *link)
+{
+    *link->previous = link->next;
+    if (link->next)
+        link->next->previous = link->previous;
+    link->to = NULL;
+}
+
+void region_link(struct link *link, struct region *to, uint64_t code_va)
+{
+    if (link->to)
+        link_cut(link);
+    site_patch(link, code_va);
+    link->to = to;
+    link->next = to->incoming;
+    link->previous = &to->incoming;
+    if (to->incoming)
+        to->incoming->previous = &link->next;
+    to->incoming = link;
+}
+
+void region_kill(struct region *region)
+{
+    if (region->dead)
+        return;
+    region->dead = true;
+    for (uint32_t i = 0; i < region->page_count; i++)
+        page_remove(region->cache, region->pages[i].va, region);
+    for (uint32_t i = 0; i < region->entry_count; i++)
+        if (map_get(&region->cache->by_rip, region->entries[i].rip) == region)
+            map_remove(&region->cache->by_rip, region->entries[i].rip);
+    while (region->incoming) {
+        struct link *link = region->incoming;
+        site_patch(link, link->from->code_va + link->stub);
+        link_cut(link);
+    }
+    for (uint32_t i = 0; i < region->link_count; i++)
+        if (region->links[i].to)
+            link_cut(&region->links[i]);
+}
+
+const struct lower_point *region_point(const struct region *region, uint64_t code_va)
+{
+    uint32_t offset = (uint32_t)(code_va - region->code_va), low = 0, high = region->point_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (region->points[middle].offset <= offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? &region->points[low - 1] : NULL;
+}

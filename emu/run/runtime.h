@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// Inside of the translator runtime: code caches, translated regions, what a process has of them.
+//
+// Idea. A region is one translation: some x64 blocks, their arm64 code in a cache, a table of points (code offset -> rip) and
+// its direct exits. Regions of image code go to a shared cache, one per memory model, mapped at the same address in every x64
+// process; they are found by rip and hold for a process whose pages there are the very frames they were made from. Everything
+// else goes to the process's own cache. Direct exits are patched branches; indirect ones go through the process's branch
+// target table (emu/run/ctx.h).
+//
+// Invalidation. Pages that were read are watched by mm. When one is written, protected or freed, the regions made from it
+// die: they leave the maps and the table, incoming branches go back to their link stubs. A dead region's code and points
+// stay, since other cores may still be inside it.
+//
+// Lock: emu_lock (LOCK_EMU) guards everything here. Functions take it at the interface (emu.h); nothing here does.
+#pragma once
+#include "emu/lower/lower.h"
+#include "emu/run/ctx.h"
+#include "emu/run/emu.h"
+#include "emu/run/map.h"
+#include "emu/x64/x64.h"
+#include "kernel/abi/process.h"
+#include "kernel/lock.h"
+
+#define CACHE_CHUNK_BYTES (256 * 1024)
+
+struct region;
+
+struct link {                               // a direct exit
+    uint64_t target;                        // rip
+    uint32_t site, stub;                    // byte offsets in the region's code
+    struct region *from, *to;               // to: where it is patched to, NULL: its link stub
+    struct link *next, **previous;          // in to->incoming
+};
+
+struct region_page { uint64_t va; pa_t frame; };    // an x64 page that was read
+
+struct region {
+    struct code_cache *cache;
+    uint64_t code_va;
+    uint32_t code_bytes;
+    bool dead;                              // nothing leads here any more
+    bool once;                              // made for one instruction and one use; dead from the start
+    uint64_t first, last;                   // x64 bytes [first, last)
+    uint32_t entry_count, link_count, point_count, page_count;
+    struct lower_entry *entries;
+    struct link *links;                     // in order of stub
+    struct lower_point *points;
+    struct region_page *pages;
+    struct link *incoming;
+};
+
+struct code_chunk { uint8_t *kernel; pa_t frames; };
+
+struct code_cache {
+    uint64_t base, bytes;                   // EL0 address and size of the reservation
+    struct code_chunk *chunks;              // chunk i is mapped at base + i * CACHE_CHUNK_BYTES
+    uint32_t chunk_count, chunk_used;       // chunk_used: bytes of the last chunk
+    struct region **regions;                // ascending code_va
+    uint32_t region_count, region_capacity;
+    struct map by_rip;                      // rip -> struct region * that has an entry there
+    struct map by_page;                     // x64 page va -> struct page_regions *
+};
+
+struct page_regions { uint32_t count, capacity; struct region **list; };
+
+struct emu_process {
+    struct aspace *as;
+    enum memory_model model;
+    bool shares;                            // uses the shared cache of its model
+    uint32_t shared_mapped;                 // chunks of it mapped so far
+    uint32_t private_mapped;
+    struct code_cache private_cache;
+    struct map watched;                     // set of x64 page addresses
+    struct map ec_targets;                  // set of EC addresses that the table may hold
+    uva_t *cpu_areas; uint32_t cpu_area_count;
+    uint64_t finished_switches;             // of threads that have ended
+    struct process_counters counters;
+    struct emu_process *next;
+};
+
+extern struct spinlock emu_lock;
+extern struct emu_features emu_features;
+extern struct code_cache shared_caches[2];  // by enum memory_model
+
+// features.c
+struct emu_features emu_probe_features(void);
+
+// cache.c
+status_t cache_init(struct code_cache *cache, uint64_t base, uint64_t bytes);
+void     cache_destroy(struct code_cache *cache);
+// Room for at least `bytes` of code: the EL0 address and the kernel's alias of the next free byte; cache_commit takes it.
+status_t cache_reserve(struct code_cache *cache, uint32_t bytes, uint64_t *code_va, uint8_t **kernel);
+void     cache_commit(struct code_cache *cache, uint32_t bytes);
+status_t cache_map(struct code_cache *cache, struct aspace *as, uint32_t *mapped);   // chunks not yet mapped there
+uint8_t *cache_pointer(const struct code_cache *cache, uint64_t code_va);
+struct region *cache_region_at(const struct code_cache *cache, uint64_t code_va);     // dead ones too; NULL: none
+
+// region.c
+status_t region_add(struct code_cache *cache, const struct lower_result *result, uint64_t code_va,
+                    const struct region_page *pages, uint32_t page_count, bool findable, struct region **out);
+uint64_t region_entry(const struct region *region, uint64_t rip);      // EL0 address, 0: no entry there
+void     region_link(struct link *link, struct region *to, uint64_t code_va);
+void     region_kill(struct region *region);        // nothing leads there any more; its own links are forgotten, never made again
+const struct lower_point *region_point(const struct region *region, uint64_t code_va);
+
+// table.c: the branch target table
+status_t table_create(struct emu_process *p);
+status_t table_put(struct emu_process *p, uint64_t rip, uint64_t code_va);
+void     table_remove(struct emu_process *p, uint64_t rip);
+void     table_clear(struct emu_process *p);
+
+// translate.c
+// EL0 address to continue at for rip in this process: translated code, or the EC entry stub. EMU_EXCEPTION fills *out.
+enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct region **region, struct exception *out);
+// A translation of the one instruction at rip that nothing else will find or watch.
+enum emu_outcome translate_once(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct exception *out);
+
+// state.c
+struct region *state_region(struct emu_process *p, uint64_t pc);
+bool state_in_stubs(uint64_t pc);
+// The frame, stopped at the point, becomes x64 state.
+void state_to_x64(struct emu_process *p, struct trap_frame *frame, const struct lower_point *point);
+// The same where the flags are canonical (region entries, stubs): pc becomes rip.
+void state_at_entry(struct emu_process *p, struct trap_frame *frame, uint64_t rip);
+// x64 state (NZCV with C = CF; PF, AF, DF given) to the canonical form of a region entry. x28 must be the CPU area.
+void state_to_entry(struct emu_process *p, struct trap_frame *frame, uint32_t lost_flags);
+uint32_t state_eflags(struct emu_process *p, const struct trap_frame *frame);   // of a frame in x64 state
+uint32_t state_lost_flags(struct emu_process *p, uva_t cpu_area);       // PF, AF, DF of the last state_to_x64
+
+// Links of the stub page (stubs.S).
+extern const uint8_t emu_stubs_start[], emu_stubs_end[], emu_stub_enter_ec[], emu_stub_enter_ec_end[];
+
+// interpret.c: the instruction at rip on the frame (x64 registers in their arm64 homes, canonical flags).
+// EMU_RESUME: done. EMU_EXCEPTION: *out says what, nothing changed. EMU_NOT_MINE: not an instruction known here.
+enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, struct exception *out);
+extern const uint8_t x64_register_home[16];       // arm64 register number of an x64 one; 31 is sp
+
+void exception_access(struct exception *e, uint64_t rip, unsigned kind, uint64_t address);   // kind 0 read, 1 write, 8 execute

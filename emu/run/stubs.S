@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// The EL0 side of the mode switch and of indirect branches: one page of code that the kernel maps, read and execute, at
+// EMU_STUBS_BASE in every x64 process. Position-dependent only through the constants of kernel/abi/process.h.
+//
+// Register contracts: ARM64EC ABI conventions ("Arm64EC entry and exit thunks"); registers of x64 code: emu/run/ctx.h.
+// The stubs keep every x64 register and NZCV (flags survive an indirect jump); they use x9-x17 and x30.
+#include "emu/run/ctx.h"
+
+#define HIGH_STUBS  0x7ffd          // EMU_STUBS_BASE >> 32, its low half is 0
+#define HIGH_TABLE  0x7ffe          // EMU_TABLE_BASE >> 32
+#define HIGH_BITMAP 0x7ff4          // EC_BITMAP_BASE >> 32
+#define TEB_CPU_AREA 0x1788
+
+    .section .emu_stubs, "ax"
+    .balign 4096
+    .global emu_stubs_start, emu_stubs_end
+emu_stubs_start:
+
+    .macro slot target
+    .balign 32
+    b \target
+    .endm
+
+    // enum emu_stub, in order
+    slot stub_miss
+    slot stub_dispatch
+    slot stub_call_no_redirect
+    slot stub_ret
+    slot stub_x64_jump
+    slot stub_check_icall
+    slot stub_check_call
+    slot stub_get_information
+    slot stub_set_information
+    slot stub_enter_ec
+    .balign 32
+
+stub_miss:
+    svc #SVC_EMU_MISS               // the kernel resumes at the target's code
+
+// x9 = target. One table look-up (ctx.h); the entry's low word is the code's distance from the stubs.
+stub_dispatch:
+    movz x11, #HIGH_TABLE, lsl #32
+    eor x10, x9, x9, lsr #16
+    and x10, x10, #0xffff
+    ldr x10, [x11, x10, lsl #3]
+    lsr x11, x9, #16
+    sub x11, x11, x10, lsr #32
+    cbnz x11, stub_miss
+    mov w10, w10
+    movk x10, #HIGH_STUBS, lsl #32
+    br x10
+
+    .macro count_switch             // x28 = CPU area; uses x10
+    ldr x10, [x28, #CTX_SWITCHES]
+    add x10, x10, #1
+    str x10, [x28, #CTX_SWITCHES]
+    .endm
+
+// Exit thunk to x64: x9 = target, lr = return address inside the exit thunk, sp 16-aligned with the home area at [sp].
+stub_call_no_redirect:
+    str x30, [sp, #-8]!
+    ldr x28, [x18, #TEB_CPU_AREA]
+    count_switch
+    b stub_dispatch
+
+// Entry thunk's epilogue: lr = x64 return address (or EMU_RET_BYTE), already popped from the stack.
+stub_ret:
+    mov x9, x30
+    ldr x28, [x18, #TEB_CPU_AREA]
+    count_switch
+    b stub_dispatch
+
+// Signature-less entry thunk: x9 = target, lr = x64 return address: put it back and jump.
+stub_x64_jump:
+    str x30, [sp, #-8]!
+    ldr x28, [x18, #TEB_CPU_AREA]
+    count_switch
+    b stub_dispatch
+
+// x64 control flow reached the EC address x9. Either it returns into an exit thunk, just behind `blr x16`, or it calls a
+// function whose entry thunk is named by the word before it: (thunk - function) | 1.
+    .global emu_stub_enter_ec, emu_stub_enter_ec_end
+emu_stub_enter_ec:
+stub_enter_ec:
+    count_switch
+    ldr w10, [x9, #-4]
+    movz w11, #0x0200
+    movk w11, #0xd63f, lsl #16      // blr x16
+    cmp w10, w11
+    b.eq 2f
+    and w11, w10, #3
+    cmp w11, #1
+    b.ne 3f
+    mov x11, sp
+    ldr x30, [x11]                  // the return address
+    add x4, x11, #8                 // home area: arguments from [x4 + 0x20]
+    tst x4, #15
+    b.ne 1f
+    mov sp, x4
+    and w10, w10, #~3
+    add x10, x9, w10, sxtw
+    br x10
+1:  // rsp was not 16-byte aligned + 8: leave the return address on the stack and come back through an x64 RET.
+    movz x30, #0xf000               // EMU_RET_BYTE
+    movk x30, #HIGH_STUBS, lsl #32
+    and w10, w10, #~3
+    add x10, x9, w10, sxtw
+    br x10
+2:  br x9
+3:  svc #SVC_EMU_BAD_EC
+emu_stub_enter_ec_end:
+
+// x11 = target, x10 = exit thunk. Out: x11 = EC code to call; x9 = x64 target when x11 is the exit thunk.
+// May change x9, x11, x16, x17 and flags only.
+stub_check_icall:
+    lsr x16, x11, #47
+    cbnz x16, 8f                    // non-canonical: let the emulator raise it
+    movz x17, #HIGH_BITMAP, lsl #32
+    lsr x16, x11, #18
+    ldr x16, [x17, x16, lsl #3]
+    lsr x17, x11, #12
+    lsr x16, x16, x17               // bit (page number mod 64)
+    tbz x16, #0, 4f
+    ret
+4:  tst x11, #15
+    b.ne 6f
+    ldr x16, [x11]
+    ldr x17, ffs_low
+    cmp x16, x17
+    b.ne 6f
+    ldrh w16, [x11, #8]
+    movz w17, #0xe95d               // pop rbp; jmp rel32
+    cmp w16, w17
+    b.ne 6f
+    ldrsw x16, [x11, #10]
+    add x11, x11, #14
+    add x11, x11, x16
+    ret
+6:  ldrh w16, [x11]
+    movz w17, #0x25ff               // jmp [rip + disp32]
+    cmp w16, w17
+    b.ne 8f
+    ldrsw x16, [x11, #2]
+    add x16, x16, #6
+    ldr x11, [x11, x16]
+    b stub_check_icall
+8:  mov x9, x11
+    mov x11, x10
+    ret
+
+// x9 = EC body, x10 = exit thunk, x11 = its fast-forward sequence. Intact: x11 = body. Patched: x9 = sequence, x11 = thunk.
+stub_check_call:
+    ldr x16, [x11]
+    ldr x17, ffs_low
+    cmp x16, x17
+    b.ne 8b
+    ldrh w16, [x11, #8]
+    movz w17, #0xe95d
+    cmp w16, w17
+    b.ne 8b
+    mov x11, x9
+    ret
+
+    .balign 8
+ffs_low:                            // mov rax, rsp; mov [rax+20h], rbx; push rbp
+    .byte 0x48, 0x8b, 0xc4, 0x48, 0x89, 0x58, 0x20, 0x55
+
+// NTSTATUS get(ULONG type, void *out, void *extra): 0 = MXCSR, 2 = x87 control word.
+stub_get_information:
+    cbz w0, 1f
+    cmp w0, #2
+    b.ne 9f
+    ldr x9, [x18, #TEB_CPU_AREA]
+    ldrh w9, [x9, #CTX_X87_CONTROL]
+    str w9, [x1]
+    mov w0, #0
+    ret
+1:  mrs x9, s3_3_c4_c4_0            // FPCR
+    mrs x10, s3_3_c4_c4_1           // FPSR
+    movz w11, #0x1f80               // all exceptions masked: janus never unmasks them in FPCR
+    bfxil w11, w10, #0, #1          // IOC -> IE
+    ubfx w12, w10, #1, #4           // DZC OFC UFC IXC -> ZE OE UE PE
+    bfi w11, w12, #2, #4
+    ubfx w12, w10, #7, #1           // IDC -> DE
+    bfi w11, w12, #1, #1
+    ubfx w12, w9, #22, #1           // RMode low -> RC high
+    bfi w11, w12, #14, #1
+    ubfx w12, w9, #23, #1           // RMode high -> RC low
+    bfi w11, w12, #13, #1
+    ubfx w12, w9, #24, #1           // FZ
+    bfi w11, w12, #15, #1
+    ldr x9, [x18, #TEB_CPU_AREA]
+    ldr w9, [x9, #CTX_MXCSR]
+    movz w12, #0x42                 // DAZ, DE
+    and w9, w9, w12
+    orr w11, w11, w9
+    str w11, [x1]
+    mov w0, #0
+    ret
+
+// NTSTATUS set(ULONG type, ULONG_PTR in, void *extra): 0 = MXCSR. Unmasked exceptions are not delivered.
+stub_set_information:
+    cbnz w0, 9f
+    ubfx w12, w1, #14, #1
+    ubfx w11, w1, #13, #1
+    orr w12, w12, w11, lsl #1       // RMode
+    ubfx w11, w1, #15, #1
+    orr w12, w12, w11, lsl #2       // FZ
+    lsl w12, w12, #22
+    msr s3_3_c4_c4_0, x12           // FPCR
+    and w12, w1, #1                 // IE -> IOC
+    ubfx w11, w1, #2, #4
+    bfi w12, w11, #1, #4
+    ubfx w11, w1, #1, #1
+    bfi w12, w11, #7, #1
+    msr s3_3_c4_c4_1, x12           // FPSR
+    ldr x9, [x18, #TEB_CPU_AREA]
+    movz w12, #0x42
+    and w11, w1, w12
+    str w11, [x9, #CTX_MXCSR]
+    mov w0, #0
+    ret
+9:  movz w0, #0x000d
+    movk w0, #0xc000, lsl #16       // STATUS_INVALID_PARAMETER
+    ret
+
+    .balign 4096
+emu_stubs_end:

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+// Kernel entries from translated code and the stubs.
+#include "emu/run/runtime.h"
+
+#include "kernel/abi/ntstatus.h"
+#include "kernel/lock.h"
+#include "kernel/log.h"
+#include "kernel/string.h"
+
+static enum emu_outcome svc_miss(struct emu_process *p, struct trap_frame *frame, struct exception *out)
+{
+    uint64_t rip = frame->x[9], code_va;
+    struct region *region;
+    p->counters.entries_miss++;
+    enum emu_outcome outcome = translate_find(p, rip, &code_va, &region, out);
+    if (outcome == EMU_RESUME && NT_ERROR(table_put(p, rip, code_va)))
+        outcome = EMU_EXCEPTION, *out = (struct exception){ .code = STATUS_NO_MEMORY, .address = rip };
+    if (outcome == EMU_RESUME)
+        frame->elr = code_va;
+    else
+        state_at_entry(p, frame, rip);
+    return outcome;
+}
+
+// Whether a branch patched into `from` holds wherever `from` runs: own code may branch anywhere, shared code only within its
+// image (a process that maps the one image at this place maps all of it, and one that changed it does not use shared code).
+static bool may_link(struct emu_process *p, const struct region *from, const struct region *to)
+{
+    if (!to || from->dead || to->dead)
+        return false;
+    if (from->cache == &p->private_cache)
+        return true;
+    struct vm_info a, b;
+    return to->cache == from->cache && !NT_ERROR(aspace_query(p->as, from->first, &a))
+           && !NT_ERROR(aspace_query(p->as, to->first, &b)) && a.allocation_base == b.allocation_base;
+}
+
+static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame, struct region *region, struct exception *out)
+{
+    struct link *link = NULL;
+    for (uint32_t i = 0; i < region->link_count && !link; i++)
+        if (region->code_va + region->links[i].stub == frame->elr - 4)
+            link = &region->links[i];
+    if (!link)
+        return EMU_NOT_MINE;
+    uint64_t code_va, target = link->target;
+    struct region *to;
+    p->counters.entries_link++;
+    enum emu_outcome outcome = translate_find(p, target, &code_va, &to, out);
+    if (outcome != EMU_RESUME) {
+        state_at_entry(p, frame, target);
+        return outcome;
+    }
+    if (may_link(p, region, to))
+        region_link(link, to, code_va);
+    frame->x[9] = target;                   // what the EC entry stub expects
+    frame->elr = code_va;
+    return EMU_RESUME;
+}
+
+// The x64 instruction at rip, again; EMU_RESUME: decoded.
+static enum emu_outcome decode_at(struct emu_process *p, uint64_t rip, struct x64_insn *insn, uint8_t *bytes, struct exception *out)
+{
+    uint64_t count = aspace_read(p->as, rip, bytes, X64_LENGTH_MAX, ACCESS_EXECUTE);
+    switch (x64_decode(bytes, count, rip, insn)) {
+    case X64_OK:
+        return EMU_RESUME;
+    case X64_TRUNCATED:
+        exception_access(out, rip, 8, rip + count);
+        return EMU_EXCEPTION;
+    case X64_TOO_LONG:
+        exception_access(out, rip, 0, ~0ull);
+        return EMU_EXCEPTION;
+    case X64_INVALID:
+        break;
+    }
+    *out = (struct exception){ .code = STATUS_ILLEGAL_INSTRUCTION, .address = rip };
+    return EMU_EXCEPTION;
+}
+
+static enum emu_outcome unsupported(const struct x64_insn *insn, const uint8_t *bytes, struct exception *out)
+{
+    *out = (struct exception){ .code = STATUS_ILLEGAL_INSTRUCTION, .address = insn->rip };
+    size_t n = format_text(out->detail, sizeof out->detail, "unsupported instruction");
+    for (unsigned i = 0; i < insn->length && n + 4 < sizeof out->detail; i++)
+        n += format_text(out->detail + n, sizeof out->detail - n, " %02x", bytes[i]);
+    if (n + 3 < sizeof out->detail) {
+        n += format_text(out->detail + n, sizeof out->detail - n, ": ");
+        x64_format(insn, out->detail + n, sizeof out->detail - n);
+    }
+    return EMU_EXCEPTION;
+}
+
+// Interrupt instructions and what Windows makes of them.
+static enum emu_outcome interrupt(const struct x64_insn *insn, struct exception *out)
+{
+    unsigned vector = insn->op == X64_INT3 ? 3 : insn->op == X64_INT1 ? 1 : (unsigned)insn->opd[0].value & 0xff;
+    switch (vector) {
+    case 1:
+        *out = (struct exception){ .code = STATUS_SINGLE_STEP, .address = insn->rip };
+        break;
+    case 3:
+    case 0x2d:
+        *out = (struct exception){ .code = STATUS_BREAKPOINT, .address = insn->rip, .parameter_count = 1 };
+        break;
+    case 0x29:
+        *out = (struct exception){ .code = STATUS_STACK_BUFFER_OVERRUN, .address = insn->rip, .parameter_count = 1 };
+        format_text(out->detail, sizeof out->detail, "fast fail");
+        break;
+    default:
+        exception_access(out, insn->rip, 0, ~0ull);
+    }
+    return EMU_EXCEPTION;
+}
+
+// The instruction at the point was left to the kernel to raise. The frame is in x64 state.
+static enum emu_outcome raise_at(struct emu_process *p, struct trap_frame *frame, struct exception *out)
+{
+    struct x64_insn insn;
+    uint8_t bytes[X64_LENGTH_MAX];
+    enum emu_outcome outcome = decode_at(p, frame->elr, &insn, bytes, out);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    const struct x64_op_info *info = x64_op_info(insn.op);
+    if (x64_flow(&insn) == X64_FLOW_SYSCALL && insn.op == X64_SYSCALL) {
+        // SDM vol. 2 SYSCALL: rcx = next rip, r11 = rflags.
+        frame->elr += insn.length;
+        frame->x[0] = frame->elr;
+        frame->x[5] = 0x202 | state_eflags(p, frame);
+        p->counters.entries_syscall++;
+        return EMU_SYSCALL;
+    }
+    if (insn.op == X64_INT || insn.op == X64_INT3 || insn.op == X64_INT1)
+        return interrupt(&insn, out);
+    *out = (struct exception){ .code = STATUS_ILLEGAL_INSTRUCTION, .address = insn.rip };
+    if (insn.op == X64_UD0 || insn.op == X64_UD1 || insn.op == X64_UD2)
+        return EMU_EXCEPTION;
+    if (info->attributes & (X64_A_PRIVILEGED | X64_A_IO)) {
+        out->code = STATUS_PRIVILEGED_INSTRUCTION;
+        return EMU_EXCEPTION;
+    }
+    return unsupported(&insn, bytes, out);
+}
+
+static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame, const struct lower_point *point, struct exception *out)
+{
+    struct x64_insn insn;
+    uint8_t bytes[X64_LENGTH_MAX];
+    p->counters.entries_emulated++;
+    enum emu_outcome outcome = decode_at(p, point->rip, &insn, bytes, out);
+    if (outcome == EMU_RESUME)
+        outcome = interpret(p, frame, &insn, out);
+    if (outcome == EMU_NOT_MINE)
+        outcome = unsupported(&insn, bytes, out);
+    if (outcome == EMU_EXCEPTION)
+        state_to_x64(p, frame, point);
+    return outcome;
+}
+
+static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *frame, uint16_t immediate, struct exception *out)
+{
+    uint64_t pc = frame->elr - 4;
+    if (state_in_stubs(pc)) {
+        if (immediate == SVC_EMU_MISS)
+            return svc_miss(p, frame, out);
+        if (immediate != SVC_EMU_BAD_EC)
+            return EMU_NOT_MINE;
+        state_at_entry(p, frame, frame->x[9]);
+        *out = (struct exception){ .code = STATUS_ILLEGAL_INSTRUCTION, .address = frame->elr };
+        format_text(out->detail, sizeof out->detail, "x64 code entered ARM64EC code that has no entry thunk");
+        return EMU_EXCEPTION;
+    }
+    struct region *region = state_region(p, pc);
+    if (!region)
+        return EMU_NOT_MINE;
+    if (immediate == SVC_EMU_LINK)
+        return svc_link(p, frame, region, out);
+    const struct lower_point *point = region_point(region, pc);
+    if (!point)
+        return EMU_NOT_MINE;
+    switch (immediate) {
+    case SVC_EMU_INSN:
+    case SVC_EMU_DIVIDE:                    // the interpreter finds out whether by zero or by overflow
+        return svc_insn(p, frame, point, out);
+    case SVC_EMU_TRAP:
+        state_to_x64(p, frame, point);
+        return raise_at(p, frame, out);
+    }
+    return EMU_NOT_MINE;
+}
+
+enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16_t immediate, struct exception *out)
+{
+    spin_lock(&emu_lock);
+    enum emu_outcome outcome = svc_locked(p, frame, immediate, out);
+    spin_unlock(&emu_lock);
+    return outcome;
+}
+
+void emu_retry(struct emu_process *p, struct trap_frame *frame)
+{
+    spin_lock(&emu_lock);
+    struct region *region = state_region(p, frame->elr);
+    const struct lower_point *point = region && region->dead && !region->once ? region_point(region, frame->elr) : NULL;
+    if (point) {
+        uint64_t code_va;
+        struct exception exception;
+        struct trap_frame x64 = *frame;
+        state_to_x64(p, &x64, point);
+        if (translate_once(p, x64.elr, &code_va, &exception) == EMU_RESUME) {
+            state_to_entry(p, &x64, state_lost_flags(p, x64.x[28]));
+            x64.elr = code_va;
+            *frame = x64;
+        }
+    }
+    spin_unlock(&emu_lock);
+}
+
+static bool in_enter_ec(uint64_t pc)
+{
+    uint64_t offset = pc - EMU_STUBS_BASE;
+    return offset >= (uint64_t)(emu_stub_enter_ec - emu_stubs_start) && offset < (uint64_t)(emu_stub_enter_ec_end - emu_stubs_start);
+}
+
+enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame)
+{
+    spin_lock(&emu_lock);
+    enum emu_outcome outcome = EMU_NOT_MINE;
+    struct region *region = state_region(p, frame->elr);
+    const struct lower_point *point = region ? region_point(region, frame->elr) : NULL;
+    bool shared = region && region->cache != &p->private_cache;
+    p->counters.entries_fault++;
+    if (shared && (frame->elr - region->cache->base) / CACHE_CHUNK_BYTES >= p->shared_mapped) {
+        // Another process let shared code grow; a linked branch came here before this process had the pages.
+        outcome = NT_ERROR(cache_map(region->cache, p->as, &p->shared_mapped)) ? EMU_EXCEPTION : EMU_RESUME;
+    } else if (point) {
+        state_to_x64(p, frame, point);
+        outcome = EMU_EXCEPTION;
+    } else if (in_enter_ec(frame->elr)) {
+        state_at_entry(p, frame, frame->x[9]);   // the word before an EC target, or the return address, is unreadable
+        outcome = EMU_EXCEPTION;
+    }
+    spin_unlock(&emu_lock);
+    return outcome;
+}

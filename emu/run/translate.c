@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+// From a rip to code: found in the process's cache, in the shared cache, or translated now.
+#include "emu/run/runtime.h"
+
+#include "kernel/log.h"
+#include "kernel/panic.h"
+#include "kernel/string.h"
+#include "mm/arm64/cache.h"
+#include "mm/frame.h"
+#include "mm/heap.h"
+
+#define REGION_PAGES 32                     // x64 pages one region may be made from
+
+// Where lower_region writes its tables. One set: emu_lock is held.
+#define ENTRY_CAPACITY 2048
+#define EXIT_CAPACITY  2048
+#define POINT_CAPACITY 8192
+#define CODE_CAPACITY  (128 * 1024 / 4)
+static struct lower_entry entry_buffer[ENTRY_CAPACITY];
+static struct lower_exit exit_buffer[EXIT_CAPACITY];
+static struct lower_point point_buffer[POINT_CAPACITY];
+
+struct reading {                            // state of one translation's code reads
+    struct emu_process *p;
+    bool shared, watch;
+    uint32_t page_count;
+    struct region_page pages[REGION_PAGES];
+};
+
+static bool executable(struct emu_process *p, uint64_t page)
+{
+    uint8_t byte;
+    return page < 1ull << 47 && !aspace_is_ec(p->as, page) && aspace_read(p->as, page, &byte, 1, ACCESS_EXECUTE) == 1;
+}
+
+static bool watch(struct emu_process *p, uint64_t page)
+{
+    if (map_get(&p->watched, page))
+        return true;
+    if (NT_ERROR(aspace_watch(p->as, page)))
+        return false;
+    return map_put(&p->watched, page, p);
+}
+
+// The kernel's view of an x64 code page, taken into the region's pages; NULL: not for this region.
+static const uint8_t *reading_page(struct reading *r, uint64_t page)
+{
+    for (uint32_t i = 0; i < r->page_count; i++)
+        if (r->pages[i].va == page)
+            return frame_pointer(r->pages[i].frame);
+    if (r->page_count == REGION_PAGES || !executable(r->p, page))
+        return NULL;
+    // Watched before it is read: a store that comes later finds the region in the map.
+    if (r->watch && !watch(r->p, page))
+        return NULL;
+    pa_t frame = aspace_frame(r->p->as, page);
+    if (!frame || (r->shared && frame_owner_of(frame) != FRAME_IMAGE))
+        return NULL;
+    r->pages[r->page_count++] = (struct region_page){ page, frame };
+    return frame_pointer(frame);
+}
+
+static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
+{
+    size_t done = 0;
+    while (done < max) {
+        uint64_t page = (va + done) & ~(PAGE_BYTES - 1), offset = (va + done) % PAGE_BYTES;
+        const uint8_t *bytes = reading_page(context, page);
+        if (!bytes)
+            break;
+        size_t count = PAGE_BYTES - offset < max - done ? PAGE_BYTES - offset : max - done;
+        memcpy(buffer + done, bytes + offset, count);
+        done += count;
+    }
+    return done;
+}
+
+static bool is_ec(void *context, uint64_t va)
+{
+    struct reading *r = context;
+    return va < 1ull << 47 && aspace_is_ec(r->p->as, va);
+}
+
+void exception_access(struct exception *e, uint64_t rip, unsigned kind, uint64_t address)
+{
+    *e = (struct exception){ .code = STATUS_ACCESS_VIOLATION, .parameter_count = 2, .address = rip,
+                             .parameters = { kind, address } };
+}
+
+static enum emu_outcome exhausted(struct exception *out, uint64_t rip, status_t status)
+{
+    *out = (struct exception){ .code = status, .address = rip };
+    format_text(out->detail, sizeof out->detail, "no room for a translation");
+    return EMU_EXCEPTION;
+}
+
+static enum emu_outcome translate(struct emu_process *p, uint64_t rip, bool shared, bool once, struct region **out,
+                                  struct exception *exception)
+{
+    struct code_cache *cache = shared ? &shared_caches[p->model] : &p->private_cache;
+    struct reading reading = { .p = p, .shared = shared, .watch = !once };
+    struct code_source source = { read_code, is_ec, &reading };
+    struct lower_config config = { .features = emu_features, .model = p->model,
+                                   .stub_dispatch = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH), .max_instructions = once ? 1 : 0 };
+    struct lower_result result;
+    for (;;) {
+        uint8_t *kernel;
+        status_t status = cache_reserve(cache, CODE_CAPACITY * 4, &config.code_va, &kernel);
+        if (NT_ERROR(status))
+            return exhausted(exception, rip, status);
+        result = (struct lower_result){
+            .code = (uint32_t *)kernel, .code_capacity = CODE_CAPACITY, .entries = entry_buffer, .entry_capacity = ENTRY_CAPACITY,
+            .exits = exit_buffer, .exit_capacity = EXIT_CAPACITY, .points = point_buffer, .point_capacity = POINT_CAPACITY };
+        reading.page_count = 0;
+        enum lower_status lowered = lower_region(&config, &source, rip, &result);
+        if (lowered == LOWER_OK) {
+            code_sync(kernel, config.code_va, result.code_count * 4);
+            break;
+        }
+        if (lowered == LOWER_NOT_EXECUTABLE) {
+            exception_access(exception, rip, 8, rip);
+            return EMU_EXCEPTION;
+        }
+        CHECK(config.max_instructions != 1);     // one instruction always fits
+        config.max_instructions = config.max_instructions ? config.max_instructions / 2 : 64;
+    }
+    status_t status = region_add(cache, &result, config.code_va, reading.pages, reading.page_count, !once, out);
+    if (NT_ERROR(status))
+        return exhausted(exception, rip, status);
+    if (shared)
+        for (uint32_t i = 0; i < reading.page_count; i++)
+            frame_share(reading.pages[i].frame);     // the frame stays what it was as long as the translation stands
+    p->counters.x64_instructions_translated += result.x64_instructions;
+    p->counters.blocks++;
+    p->counters.cache_bytes += result.code_count * 4;
+    status = cache_map(cache, p->as, shared ? &p->shared_mapped : &p->private_mapped);
+    return NT_ERROR(status) ? exhausted(exception, rip, status) : EMU_RESUME;
+}
+
+// May this process run a region of the shared cache: are its pages there what the region was made from?
+static bool region_fits(struct emu_process *p, const struct region *region)
+{
+    for (uint32_t i = 0; i < region->page_count; i++) {
+        const struct region_page *page = &region->pages[i];
+        if (!executable(p, page->va) || aspace_frame(p->as, page->va) != page->frame || !watch(p, page->va))
+            return false;
+    }
+    return true;
+}
+
+enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct region **region,
+                                struct exception *out)
+{
+    *region = NULL;
+    if (rip >> 47) {                        // #GP in x64, shown as an access at the highest address
+        exception_access(out, rip, 0, ~0ull);
+        return EMU_EXCEPTION;
+    }
+    if (aspace_is_ec(p->as, rip)) {
+        *code_va = EMU_STUB_ADDRESS(EMU_STUB_ENTER_EC);
+        return map_put(&p->ec_targets, rip, p) ? EMU_RESUME : exhausted(out, rip, STATUS_NO_MEMORY);
+    }
+    *region = map_get(&p->private_cache.by_rip, rip);
+    if (!*region && p->shares) {
+        struct code_cache *shared = &shared_caches[p->model];
+        *region = map_get(&shared->by_rip, rip);
+        if (*region && !region_fits(p, *region))
+            *region = NULL;
+        if (*region && NT_ERROR(cache_map(shared, p->as, &p->shared_mapped)))
+            return exhausted(out, rip, STATUS_NO_MEMORY);
+    }
+    if (!*region) {
+        pa_t frame = p->shares && executable(p, rip & ~(PAGE_BYTES - 1)) ? aspace_frame(p->as, rip) : 0;
+        bool shared = frame && frame_owner_of(frame & ~(PAGE_BYTES - 1)) == FRAME_IMAGE
+                      && !map_get(&shared_caches[p->model].by_rip, rip);
+        enum emu_outcome outcome = translate(p, rip, shared, false, region, out);
+        if (outcome != EMU_RESUME)
+            return outcome;
+    }
+    *code_va = region_entry(*region, rip);
+    CHECK(*code_va);
+    return EMU_RESUME;
+}
+
+enum emu_outcome translate_once(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct exception *out)
+{
+    struct region *region;
+    enum emu_outcome outcome = translate(p, rip, false, true, &region, out);
+    if (outcome == EMU_RESUME)
+        *code_va = region->code_va + region->entries[0].offset;
+    return outcome;
+}
