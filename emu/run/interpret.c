@@ -278,11 +278,49 @@ static enum emu_outcome run_x87_control(struct machine *m)
     return EMU_NOT_MINE;
 }
 
+// ---- MXCSR: its control and status bits live in FPCR and FPSR (table in the ARM64EC ABI), DAZ and DE in the CPU area
+
+#define MXCSR_IN_CTX 0x0042u
+
+static enum emu_outcome run_stmxcsr(struct machine *m)
+{
+    uint64_t fpcr, fpsr;
+    uint32_t kept = 0;
+    __asm__ volatile("mrs %0, s3_3_c4_c4_0" : "=r"(fpcr));
+    __asm__ volatile("mrs %0, s3_3_c4_c4_1" : "=r"(fpsr));
+    aspace_read(m->p->as, m->frame->x[28] + CTX_MXCSR, &kept, 4, ACCESS_READ);
+    uint32_t mxcsr = 0x1f80 | (fpsr & 1) | (fpsr >> 1 & 15) << 2 | (fpsr >> 7 & 1) << 1
+                     | (fpcr >> 22 & 1) << 14 | (fpcr >> 23 & 1) << 13 | (fpcr >> 24 & 1) << 15 | (kept & MXCSR_IN_CTX);
+    return memory_put(m, &mxcsr, 4);
+}
+
+static enum emu_outcome run_ldmxcsr(struct machine *m)
+{
+    uint32_t mxcsr;
+    enum emu_outcome outcome = memory_get(m, &mxcsr, 4);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    if (mxcsr >> 16) {                      // SDM vol. 2 LDMXCSR: #GP for a reserved bit
+        exception_access(m->exception, m->insn->rip, 0, ~0ull);
+        return EMU_EXCEPTION;
+    }
+    if ((mxcsr & 0x1f80) != 0x1f80)
+        return EMU_NOT_MINE;                // unmasked exceptions are not delivered: say so instead of losing them
+    uint64_t fpcr = (uint64_t)(mxcsr >> 14 & 1) << 22 | (uint64_t)(mxcsr >> 13 & 1) << 23 | (uint64_t)(mxcsr >> 15 & 1) << 24;
+    uint64_t fpsr = (mxcsr & 1) | (mxcsr >> 2 & 15) << 1 | (mxcsr >> 1 & 1) << 7;
+    uint32_t kept = mxcsr & MXCSR_IN_CTX;
+    __asm__ volatile("msr s3_3_c4_c4_0, %0" : : "r"(fpcr));
+    __asm__ volatile("msr s3_3_c4_c4_1, %0" : : "r"(fpsr));
+    aspace_write(m->p->as, m->frame->x[28] + CTX_MXCSR, &kept, 4);
+    return EMU_RESUME;
+}
+
 static const struct { uint16_t op; enum emu_outcome (*run)(struct machine *); } handlers[] = {
     { X64_DIV, run_divide },         { X64_IDIV, run_divide },
     { X64_RCL, run_rotate },         { X64_RCR, run_rotate },
     { X64_CPUID, run_cpuid },        { X64_RDTSC, run_rdtsc },      { X64_RDTSCP, run_rdtsc },
     { X64_FNINIT, run_x87_control }, { X64_FNCLEX, run_x87_control }, { X64_FWAIT, run_x87_control },
+    { X64_LDMXCSR, run_ldmxcsr },    { X64_STMXCSR, run_stmxcsr },
     { X64_FLDCW, run_x87_control },  { X64_FNSTCW, run_x87_control }, { X64_FNSTSW, run_x87_control },
 };
 
