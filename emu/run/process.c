@@ -114,7 +114,7 @@ status_t emu_thread_create(struct emu_process *p, uva_t *cpu_area)
     }
     spin_unlock(&emu_lock);
     if (!areas) {
-        aspace_release(p->as, base, 0);
+        aspace_unmap(p->as, base);
         return STATUS_NO_MEMORY;
     }
     *cpu_area = base;
@@ -137,7 +137,7 @@ void emu_thread_destroy(struct emu_process *p, uva_t cpu_area)
             p->cpu_areas[i] = p->cpu_areas[--p->cpu_area_count];
         }
     spin_unlock(&emu_lock);
-    aspace_release(p->as, cpu_area, 0);
+    aspace_unmap(p->as, cpu_area);
 }
 
 // Nothing of the process leads into translations any more; the next branch translates anew.
@@ -157,9 +157,10 @@ status_t emu_process_make_tso(struct emu_process *p)
         // The only thread there is now is in the kernel, called from native code or about to be re-entered by rip.
         p->model = MODEL_TSO;
         drop_all(p);
-        if (p->shared_mapped)
-            status = aspace_decommit(p->as, EMU_SHARED_CACHE, (uint64_t)p->shared_mapped * CACHE_CHUNK_BYTES);
         p->shared_mapped = 0;
+        status = aspace_unmap(p->as, EMU_SHARED_CACHE);
+        if (!NT_ERROR(status))
+            status = reserve(p->as, EMU_SHARED_CACHE, EMU_SHARED_BYTES, REGION_EC);
     }
     spin_unlock(&emu_lock);
     return status;
