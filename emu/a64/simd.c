@@ -130,6 +130,7 @@ static void modified_immediate(struct a64_buf *b, uint32_t base, a64_vreg vd, ui
 
 void a64_movi_zero(struct a64_buf *b, a64_vreg vd) { modified_immediate(b, 0x6f00e400, vd, 0); }
 void a64_movi_bytes(struct a64_buf *b, a64_vreg vd, uint8_t value) { modified_immediate(b, 0x4f00e400, vd, value); }
+void a64_movi_top(struct a64_buf *b, a64_vreg vd, uint8_t value) { modified_immediate(b, 0x4f006400, vd, value); }
 void a64_movi_mask(struct a64_buf *b, a64_vreg vd, uint8_t bytes) { modified_immediate(b, 0x6f00e400, vd, bytes); }
 
 static uint32_t type_of(enum a64_size s) { return (uint32_t)s << 22; }

@@ -33,7 +33,7 @@ enum a64_arr { A64_8B, A64_16B, A64_4H, A64_8H, A64_2S, A64_4S, A64_1D, A64_2D }
     X(xtn, 0x0e212800) X(sqxtun, 0x2e212800) X(sqxtn, 0x0e214800) X(uqxtn, 0x2e214800)
 // ---- two registers, floating point: 2S 4S 2D. fcvtl/fcvtn: arr is that of the narrow side (2S, 4S = upper half)
 #define A64_V2_FLOAT(X) \
-    X(frinti_v, 0x2ea19800) X(frintz_v, 0x0ea19800) X(fcvtzs_v, 0x0ea1b800) X(fcvtns_v, 0x0e21a800) X(scvtf_v, 0x0e21d800) \
+    X(frintx_v, 0x2e219800) X(frintz_v, 0x0ea19800) X(fcvtzs_v, 0x0ea1b800) X(fcvtns_v, 0x0e21a800) X(scvtf_v, 0x0e21d800) \
     X(fsqrt_v, 0x2ea1f800) X(fneg_v, 0x2ea0f800) X(fabs_v, 0x0ea0f800) X(frecpe, 0x0ea1d800) X(frsqrte, 0x2ea1d800)
 // ---- across lanes: arr of the source
 #define A64_ACROSS(X) X(addv, 0x0e31b800) X(uaddlv, 0x2e303800) X(umaxv, 0x2e30a800) X(uminv, 0x2e31a800)
@@ -77,11 +77,13 @@ void a64_smov(struct a64_buf *, enum a64_size s, unsigned log2_bytes, a64_reg rd
 void a64_mov_v(struct a64_buf *, a64_vreg vd, a64_vreg vn);                 // all 128 bits
 void a64_movi_zero(struct a64_buf *, a64_vreg vd);
 void a64_movi_bytes(struct a64_buf *, a64_vreg vd, uint8_t value);          // each byte
+void a64_movi_top(struct a64_buf *, a64_vreg vd, uint8_t value);            // each word: value << 24
 void a64_movi_mask(struct a64_buf *, a64_vreg vd, uint8_t bytes);           // bit n set: byte n of each doubleword is 0xff
 
 // ---- scalar floating point: A64_W is single, A64_X is double. The rest of vd becomes zero.
 #define A64_F2(X) X(fmul, 0x1e200800) X(fdiv, 0x1e201800) X(fadd, 0x1e202800) X(fsub, 0x1e203800)
-#define A64_F1(X) X(fmov, 0x1e204000) X(fabs, 0x1e20c000) X(fneg, 0x1e214000) X(fsqrt, 0x1e21c000) X(frinti, 0x1e27c000) X(frintz, 0x1e25c000)
+#define A64_F1(X) X(fmov, 0x1e204000) X(fabs, 0x1e20c000) X(fneg, 0x1e214000) X(fsqrt, 0x1e21c000) X(frinti, 0x1e27c000) X(frintz, 0x1e25c000) \
+    X(frintx, 0x1e274000)
 #define A64_FCM_SCALAR(X) X(fcmeq_s, 0x5e20e400) X(fcmge_s, 0x7e20e400) X(fcmgt_s, 0x7ea0e400)
 #define X(name, base) void a64_##name(struct a64_buf *, enum a64_size s, a64_vreg vd, a64_vreg vn, a64_vreg vm);
 A64_F2(X)

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// SSE and SSE2: which function lowers which operation. Each list is read twice: for the dispatch rows (lower_ops_sse.inc) and
+// where the family's functions are made. xmm n is v n; v16..v31 are scratch. MMX forms are not lowered: every function refuses
+// them. NaNs that an operation makes out of numbers, and the choice between two NaNs, follow arm (README: what is not exact).
+#pragma once
+#include "emu/a64/simd.h"
+#include "emu/lower/context.h"
+
+// dst = op(dst, src), arrangement: lower_sse_integer.c and _float.c
+#define SSE_PACKED(X) \
+    X(PADDB, add_v, 16B) X(PADDW, add_v, 8H) X(PADDD, add_v, 4S) X(PADDQ, add_v, 2D) \
+    X(PSUBB, sub_v, 16B) X(PSUBW, sub_v, 8H) X(PSUBD, sub_v, 4S) X(PSUBQ, sub_v, 2D) \
+    X(PADDSB, sqadd, 16B) X(PADDSW, sqadd, 8H) X(PADDUSB, uqadd, 16B) X(PADDUSW, uqadd, 8H) \
+    X(PSUBSB, sqsub, 16B) X(PSUBSW, sqsub, 8H) X(PSUBUSB, uqsub, 16B) X(PSUBUSW, uqsub, 8H) \
+    X(PCMPEQB, cmeq, 16B) X(PCMPEQW, cmeq, 8H) X(PCMPEQD, cmeq, 4S) \
+    X(PCMPGTB, cmgt, 16B) X(PCMPGTW, cmgt, 8H) X(PCMPGTD, cmgt, 4S) \
+    X(PMINUB, umin, 16B) X(PMAXUB, umax, 16B) X(PMINSW, smin, 8H) X(PMAXSW, smax, 8H) \
+    X(PAVGB, urhadd, 16B) X(PAVGW, urhadd, 8H) X(PMULLW, mul_v, 8H) \
+    X(PAND, and_v, 16B) X(POR, orr_v, 16B) X(PXOR, eor_v, 16B) \
+    X(ANDPS, and_v, 16B) X(ANDPD, and_v, 16B) X(ORPS, orr_v, 16B) X(ORPD, orr_v, 16B) X(XORPS, eor_v, 16B) X(XORPD, eor_v, 16B) \
+    X(PUNPCKLBW, zip1, 16B) X(PUNPCKLWD, zip1, 8H) X(PUNPCKLDQ, zip1, 4S) X(PUNPCKLQDQ, zip1, 2D) \
+    X(PUNPCKHBW, zip2, 16B) X(PUNPCKHWD, zip2, 8H) X(PUNPCKHDQ, zip2, 4S) X(PUNPCKHQDQ, zip2, 2D) \
+    X(UNPCKLPS, zip1, 4S) X(UNPCKHPS, zip2, 4S) X(UNPCKLPD, zip1, 2D) X(UNPCKHPD, zip2, 2D) \
+    X(ADDPS, fadd_v, 4S) X(ADDPD, fadd_v, 2D) X(SUBPS, fsub_v, 4S) X(SUBPD, fsub_v, 2D) \
+    X(MULPS, fmul_v, 4S) X(MULPD, fmul_v, 2D) X(DIVPS, fdiv_v, 4S) X(DIVPD, fdiv_v, 2D)
+// low element of dst = op(dst, src), the rest of dst stays
+#define SSE_SCALAR(X) \
+    X(ADDSS, fadd, W) X(ADDSD, fadd, X) X(SUBSS, fsub, W) X(SUBSD, fsub, X) X(MULSS, fmul, W) X(MULSD, fmul, X) \
+    X(DIVSS, fdiv, W) X(DIVSD, fdiv, X)
+// shifts of all elements: left or right, by a constant or by the low quadword of the source
+#define SSE_SHIFT(X) \
+    X(PSLLW, shl_v, ushl, 8H) X(PSLLD, shl_v, ushl, 4S) X(PSLLQ, shl_v, ushl, 2D) \
+    X(PSRLW, ushr, ushl, 8H) X(PSRLD, ushr, ushl, 4S) X(PSRLQ, ushr, ushl, 2D) X(PSRAW, sshr, sshl, 8H) X(PSRAD, sshr, sshl, 4S)
+// functions of their own
+#define SSE_OTHER(X) \
+    X(PANDN) X(ANDNPS) X(ANDNPD) X(PSLLDQ) X(PSRLDQ) X(PACKSSWB) X(PACKSSDW) X(PACKUSWB) X(PMULHW) X(PMULHUW) X(PMULUDQ) \
+    X(PMADDWD) X(PSADBW) X(PSHUFD) X(PSHUFLW) X(PSHUFHW) X(SHUFPS) X(SHUFPD) X(PINSRW) X(PEXTRW) X(PMOVMSKB) X(MOVMSKPS) \
+    X(MOVMSKPD) X(MASKMOVDQU) X(MOVAPS) X(MOVAPD) X(MOVDQA) X(MOVUPS) X(MOVUPD) X(MOVDQU) X(MOVNTPS) X(MOVNTPD) X(MOVNTDQ) \
+    X(MOVSS) X(MOVSD) X(MOVLPS) X(MOVLPD) X(MOVHPS) X(MOVHPD) X(MOVHLPS) X(MOVLHPS) X(MOVD) X(MOVQ) \
+    X(MINPS) X(MINPD) X(MINSS) X(MINSD) X(MAXPS) X(MAXPD) X(MAXSS) X(MAXSD) X(CMPPS) X(CMPPD) X(CMPSS) X(CMPSD) \
+    X(UCOMISS) X(UCOMISD) X(COMISS) X(COMISD) X(SQRTPS) X(SQRTPD) X(SQRTSS) X(SQRTSD) X(RCPPS) X(RCPSS) X(RSQRTPS) X(RSQRTSS) \
+    X(CVTSI2SS) X(CVTSI2SD) X(CVTTSS2SI) X(CVTTSD2SI) X(CVTSS2SI) X(CVTSD2SI) X(CVTSS2SD) X(CVTSD2SS) X(CVTPS2PD) X(CVTPD2PS) \
+    X(CVTDQ2PS) X(CVTDQ2PD) X(CVTPS2DQ) X(CVTTPS2DQ) X(CVTPD2DQ) X(CVTTPD2DQ) X(LDMXCSR) X(STMXCSR)
+
+#define X(name, ...) lower_function lower_##name;
+SSE_PACKED(X)
+SSE_SCALAR(X)
+SSE_SHIFT(X)
+SSE_OTHER(X)
+#undef X
+
+// No operand is an MMX register.
+bool lower_sse_form(const struct x64_insn *insn);
+// The vector register of an XMM operand; a memory operand is loaded into `into` (its size, the rest zero).
+a64_vreg lower_sse_read(struct lower_context *cx, const struct x64_operand *opd, a64_vreg into);

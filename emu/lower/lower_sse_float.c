@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+// SSE and SSE2 floating point: arithmetic, comparison, conversion. Rounding is FPCR's, which MXCSR.RC is kept in.
+#include "emu/lower/lower_sse.h"
+
+// ---- scalar arithmetic
+
+static void put_low(struct lower_context *cx, enum a64_size s, a64_vreg vd, a64_vreg value)
+{
+    a64_ins_element(cx->b, s == A64_X ? 3 : 2, vd, 0, value, 0);
+}
+
+static bool scalar(struct lower_context *cx, const struct x64_insn *insn, enum a64_size s,
+                   void (*emit)(struct a64_buf *, enum a64_size, a64_vreg, a64_vreg, a64_vreg))
+{
+    a64_vreg source = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
+    emit(cx->b, s, 16, vd, source);
+    put_low(cx, s, vd, 16);
+    return true;
+}
+
+#define X(name, emitter, size) \
+    bool lower_##name(struct lower_context *cx, const struct x64_insn *insn) { return scalar(cx, insn, A64_##size, a64_##emitter); }
+SSE_SCALAR(X)
+#undef X
+
+// ---- minimum and maximum: the second operand unless the first is strictly less (greater); so it wins for NaN and for zeros
+
+static bool min_max(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr, bool maximum)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
+    a64_fcmgt(cx->b, arr, 17, maximum ? vd : s, maximum ? s : vd);
+    a64_bif(cx->b, A64_16B, vd, s, 17);
+    return true;
+}
+bool lower_MINPS(struct lower_context *cx, const struct x64_insn *insn) { return min_max(cx, insn, A64_4S, false); }
+bool lower_MINPD(struct lower_context *cx, const struct x64_insn *insn) { return min_max(cx, insn, A64_2D, false); }
+bool lower_MAXPS(struct lower_context *cx, const struct x64_insn *insn) { return min_max(cx, insn, A64_4S, true); }
+bool lower_MAXPD(struct lower_context *cx, const struct x64_insn *insn) { return min_max(cx, insn, A64_2D, true); }
+
+static bool min_max_scalar(struct lower_context *cx, const struct x64_insn *insn, enum a64_size size, bool maximum)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
+    a64_fcmgt_s(cx->b, size, 17, maximum ? vd : s, maximum ? s : vd);
+    a64_bsl(cx->b, A64_8B, 17, vd, s);
+    put_low(cx, size, vd, 17);
+    return true;
+}
+bool lower_MINSS(struct lower_context *cx, const struct x64_insn *insn) { return min_max_scalar(cx, insn, A64_W, false); }
+bool lower_MINSD(struct lower_context *cx, const struct x64_insn *insn) { return min_max_scalar(cx, insn, A64_X, false); }
+bool lower_MAXSS(struct lower_context *cx, const struct x64_insn *insn) { return min_max_scalar(cx, insn, A64_W, true); }
+bool lower_MAXSD(struct lower_context *cx, const struct x64_insn *insn) { return min_max_scalar(cx, insn, A64_X, true); }
+
+// ---- compare to a mask. Predicates 4..7 are the opposites of 0..3 (SDM vol. 2 CMPPS).
+
+struct comparison {                         // how to build the mask of predicate & 3
+    void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg);
+    void (*emit_scalar)(struct a64_buf *, enum a64_size, a64_vreg, a64_vreg, a64_vreg);
+};
+static const struct comparison comparisons[3] = {
+    { a64_fcmeq, a64_fcmeq_s }, { a64_fcmgt, a64_fcmgt_s }, { a64_fcmge, a64_fcmge_s },
+};
+
+static bool compare(struct lower_context *cx, const struct x64_insn *insn, enum a64_size size, bool is_scalar)
+{
+    struct a64_buf *b = cx->b;
+    unsigned predicate = (unsigned)insn->opd[2].value & 7;
+    enum a64_arr arr = size == A64_X ? A64_2D : A64_4S;
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
+    bool invert = predicate & 4;
+    if ((predicate & 3) == 3) {             // unordered: not (a = a and b = b)
+        if (is_scalar) {
+            a64_fcmeq_s(b, size, 17, vd, vd);
+            a64_fcmeq_s(b, size, 18, s, s);
+        } else {
+            a64_fcmeq(b, arr, 17, vd, vd);
+            a64_fcmeq(b, arr, 18, s, s);
+        }
+        a64_and_v(b, A64_16B, 17, 17, 18);
+        invert = !invert;
+    } else {
+        const struct comparison *c = &comparisons[predicate & 3];
+        bool equal = !(predicate & 3);      // a < b is b > a
+        if (is_scalar)
+            c->emit_scalar(b, size, 17, equal ? vd : s, equal ? s : vd);
+        else
+            c->emit(b, arr, 17, equal ? vd : s, equal ? s : vd);
+    }
+    if (invert)
+        a64_not_v(b, A64_16B, is_scalar ? 17 : vd, 17);
+    if (is_scalar)
+        put_low(cx, size, vd, 17);
+    else if (!invert)
+        a64_mov_v(b, vd, 17);
+    return true;
+}
+bool lower_CMPPS(struct lower_context *cx, const struct x64_insn *insn) { return compare(cx, insn, A64_W, false); }
+bool lower_CMPPD(struct lower_context *cx, const struct x64_insn *insn) { return compare(cx, insn, A64_X, false); }
+bool lower_CMPSS(struct lower_context *cx, const struct x64_insn *insn) { return compare(cx, insn, A64_W, true); }
+bool lower_CMPSD(struct lower_context *cx, const struct x64_insn *insn) { return compare(cx, insn, A64_X, true); }
+
+static bool compare_flags(struct lower_context *cx, const struct x64_insn *insn, enum a64_size size,
+                          void (*emit)(struct a64_buf *, enum a64_size, a64_vreg, a64_vreg))
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    emit(cx->b, size, insn->opd[0].reg, s);
+    lower_flags_fcmp(cx);
+    return true;
+}
+bool lower_UCOMISS(struct lower_context *cx, const struct x64_insn *insn) { return compare_flags(cx, insn, A64_W, a64_fcmp); }
+bool lower_UCOMISD(struct lower_context *cx, const struct x64_insn *insn) { return compare_flags(cx, insn, A64_X, a64_fcmp); }
+bool lower_COMISS(struct lower_context *cx, const struct x64_insn *insn) { return compare_flags(cx, insn, A64_W, a64_fcmpe); }
+bool lower_COMISD(struct lower_context *cx, const struct x64_insn *insn) { return compare_flags(cx, insn, A64_X, a64_fcmpe); }
+
+// ---- square root and reciprocals. x86's estimates have 12 bits and vary by maker; ours are exact quotients.
+
+static bool root(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_fsqrt_v(cx->b, arr, insn->opd[0].reg, s);
+    return true;
+}
+bool lower_SQRTPS(struct lower_context *cx, const struct x64_insn *insn) { return root(cx, insn, A64_4S); }
+bool lower_SQRTPD(struct lower_context *cx, const struct x64_insn *insn) { return root(cx, insn, A64_2D); }
+
+static bool root_scalar(struct lower_context *cx, const struct x64_insn *insn, enum a64_size size)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_fsqrt(cx->b, size, 16, s);
+    put_low(cx, size, insn->opd[0].reg, 16);
+    return true;
+}
+bool lower_SQRTSS(struct lower_context *cx, const struct x64_insn *insn) { return root_scalar(cx, insn, A64_W); }
+bool lower_SQRTSD(struct lower_context *cx, const struct x64_insn *insn) { return root_scalar(cx, insn, A64_X); }
+
+#define FLOAT_ONES 0x3f8000003f800000ull
+
+static bool reciprocal(struct lower_context *cx, const struct x64_insn *insn, bool of_root, bool is_scalar)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
+    lower_literal_v(cx, 17, FLOAT_ONES, FLOAT_ONES);
+    if (of_root) {
+        a64_fsqrt_v(cx->b, A64_4S, 16, s);
+        s = 16;
+    }
+    a64_fdiv_v(cx->b, A64_4S, is_scalar ? 16 : vd, 17, s);
+    if (is_scalar)
+        put_low(cx, A64_W, vd, 16);
+    return true;
+}
+bool lower_RCPPS(struct lower_context *cx, const struct x64_insn *insn) { return reciprocal(cx, insn, false, false); }
+bool lower_RCPSS(struct lower_context *cx, const struct x64_insn *insn) { return reciprocal(cx, insn, false, true); }
+bool lower_RSQRTPS(struct lower_context *cx, const struct x64_insn *insn) { return reciprocal(cx, insn, true, false); }
+bool lower_RSQRTSS(struct lower_context *cx, const struct x64_insn *insn) { return reciprocal(cx, insn, true, true); }
+
+// ---- integer to floating point
+
+static bool from_integer(struct lower_context *cx, const struct x64_insn *insn, enum a64_size to)
+{
+    const struct x64_operand *from = &insn->opd[1];
+    a64_reg r = lower_read(cx, from);
+    a64_scvtf(cx->b, to, from->size == 8 ? A64_X : A64_W, 16, r);
+    put_low(cx, to, insn->opd[0].reg, 16);
+    return true;
+}
+bool lower_CVTSI2SS(struct lower_context *cx, const struct x64_insn *insn) { return from_integer(cx, insn, A64_W); }
+bool lower_CVTSI2SD(struct lower_context *cx, const struct x64_insn *insn) { return from_integer(cx, insn, A64_X); }
+
+bool lower_CVTDQ2PS(struct lower_context *cx, const struct x64_insn *insn)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_scvtf_v(cx->b, A64_4S, insn->opd[0].reg, s);
+    return true;
+}
+
+bool lower_CVTDQ2PD(struct lower_context *cx, const struct x64_insn *insn)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_sshll(cx->b, A64_2S, 16, s, 0);
+    a64_scvtf_v(cx->b, A64_2D, insn->opd[0].reg, 16);
+    return true;
+}
+
+// ---- floating point to integer. x86 gives 0x80..0 for NaN and for everything out of range; arm gives 0 or the nearest bound.
+
+static bool to_integer(struct lower_context *cx, const struct x64_insn *insn, enum a64_size from, bool truncate)
+{
+    struct a64_buf *b = cx->b;
+    const struct x64_operand *to = &insn->opd[0];
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_reg r = lower_temp(cx), wrong = lower_temp(cx), t = lower_temp(cx);
+    uint32_t fits = lower_label(cx);
+    if (!truncate) {
+        a64_frintx(b, from, 17, s);
+        s = 17;
+    }
+    a64_fcvtzs(b, A64_X, from, r, s);
+    a64_fcmeq_s(b, from, 18, s, s);
+    a64_smov(b, A64_X, 2, t, 18, 0);        // -1, or 0 for a NaN
+    if (to->size == 8) {
+        // The upper bound itself is no floating-point number: it only comes from saturation.
+        a64_eor_imm(b, A64_X, wrong, r, 0x7fffffffffffffffull);
+        a64_and_reg(b, A64_X, wrong, wrong, t, A64_LSL, 0);     // 0 when too large or NaN
+        lower_cbnz(cx, A64_X, wrong, fits);
+        lower_const(cx, r, 0x8000000000000000ull);
+    } else {
+        a64_sbfx(b, A64_X, wrong, r, 0, 32);
+        a64_eor_reg(b, A64_X, wrong, wrong, r, A64_LSL, 0);
+        a64_orn_reg(b, A64_X, wrong, wrong, t, A64_LSL, 0);     // not 0 when it does not fit 32 bits, or NaN
+        lower_cbz(cx, A64_X, wrong, fits);
+        a64_mov_const(b, A64_W, r, 0x80000000u);
+    }
+    lower_bind(cx, fits);
+    lower_write(cx, to, r);
+    return true;
+}
+bool lower_CVTTSS2SI(struct lower_context *cx, const struct x64_insn *insn) { return to_integer(cx, insn, A64_W, true); }
+bool lower_CVTTSD2SI(struct lower_context *cx, const struct x64_insn *insn) { return to_integer(cx, insn, A64_X, true); }
+bool lower_CVTSS2SI(struct lower_context *cx, const struct x64_insn *insn) { return to_integer(cx, insn, A64_W, false); }
+bool lower_CVTSD2SI(struct lower_context *cx, const struct x64_insn *insn) { return to_integer(cx, insn, A64_X, false); }
+
+static bool singles_to_words(struct lower_context *cx, const struct x64_insn *insn, bool truncate)
+{
+    struct a64_buf *b = cx->b;
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
+    if (!lower_sse_form(insn))
+        return false;
+    if (!truncate) {
+        a64_frintx_v(b, A64_4S, 16, s);
+        s = 16;
+    }
+    a64_movi_top(b, 18, 0x4f);              // 2^31 as a float
+    a64_movi_top(b, 19, 0x80);              // 0x80000000
+    a64_fcmgt(b, A64_4S, 18, 18, s);        // below 2^31, not a NaN
+    a64_fcvtzs_v(b, A64_4S, 17, s);
+    a64_bif(b, A64_16B, 17, 19, 18);
+    a64_mov_v(b, vd, 17);
+    return true;
+}
+bool lower_CVTPS2DQ(struct lower_context *cx, const struct x64_insn *insn) { return singles_to_words(cx, insn, false); }
+bool lower_CVTTPS2DQ(struct lower_context *cx, const struct x64_insn *insn) { return singles_to_words(cx, insn, true); }
+
+static bool doubles_to_words(struct lower_context *cx, const struct x64_insn *insn, bool truncate)
+{
+    struct a64_buf *b = cx->b;
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
+    if (!truncate) {
+        a64_frintx_v(b, A64_2D, 16, s);
+        s = 16;
+    }
+    a64_fcvtzs_v(b, A64_2D, 17, s);
+    a64_fcmeq(b, A64_2D, 18, s, s);
+    a64_xtn(b, A64_2S, 20, 17);             // the words, and whether they say all there is
+    a64_sshll(b, A64_2S, 21, 20, 0);
+    a64_cmeq(b, A64_2D, 21, 21, 17);
+    a64_and_v(b, A64_16B, 18, 18, 21);
+    a64_xtn(b, A64_2S, 18, 18);
+    a64_movi_top(b, 19, 0x80);
+    a64_bif(b, A64_8B, 20, 19, 18);         // the upper half becomes zero
+    a64_fmov(b, A64_X, vd, 20);
+    return true;
+}
+bool lower_CVTPD2DQ(struct lower_context *cx, const struct x64_insn *insn) { return doubles_to_words(cx, insn, false); }
+bool lower_CVTTPD2DQ(struct lower_context *cx, const struct x64_insn *insn) { return doubles_to_words(cx, insn, true); }
+
+// ---- between the two precisions
+
+bool lower_CVTSS2SD(struct lower_context *cx, const struct x64_insn *insn)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_fcvt(cx->b, A64_W, 16, s);
+    put_low(cx, A64_X, insn->opd[0].reg, 16);
+    return true;
+}
+
+bool lower_CVTSD2SS(struct lower_context *cx, const struct x64_insn *insn)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_fcvt(cx->b, A64_X, 16, s);
+    put_low(cx, A64_W, insn->opd[0].reg, 16);
+    return true;
+}
+
+bool lower_CVTPS2PD(struct lower_context *cx, const struct x64_insn *insn)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_fcvtl(cx->b, false, insn->opd[0].reg, s);
+    return true;
+}
+
+bool lower_CVTPD2PS(struct lower_context *cx, const struct x64_insn *insn)
+{
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_fcvtn(cx->b, false, insn->opd[0].reg, s);
+    return true;
+}
+
+// MXCSR is spread over FPCR, FPSR and the context: the kernel puts it together.
+bool lower_LDMXCSR(struct lower_context *cx, const struct x64_insn *insn) { return lower_in_kernel(cx, insn); }
+bool lower_STMXCSR(struct lower_context *cx, const struct x64_insn *insn) { return lower_in_kernel(cx, insn); }
