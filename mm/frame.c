@@ -297,3 +297,8 @@ bool frame_mark_synced(pa_t pa)
 {
     return !__atomic_exchange_n(&frame_taken(pa, "frame_mark_synced")->synced, 1, __ATOMIC_RELAXED);
 }
+
+enum frame_owner frame_owner_of(pa_t pa)
+{
+    return frame_taken(pa, "frame_owner_of")->owner;
+}

@@ -28,6 +28,7 @@ void     frame_share(pa_t frame);
 void     frame_give(pa_t frame);
 uint32_t frame_count(pa_t frame);           // references now; 0: free, or not a frame of ours
 uint64_t frame_total(void);                 // frames managed at all
+enum frame_owner frame_owner_of(pa_t frame);   // of a taken frame
 uint64_t frame_free_total(void);            // frames free now
 uint64_t frame_owned_total(enum frame_owner owner);
 void    *frame_pointer(pa_t frame);         // kernel linear-map address of a physical address in RAM

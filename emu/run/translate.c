@@ -19,6 +19,7 @@
 static struct lower_entry entry_buffer[ENTRY_CAPACITY];
 static struct lower_exit exit_buffer[EXIT_CAPACITY];
 static struct lower_point point_buffer[POINT_CAPACITY];
+static _Alignas(16) uint8_t work_buffer[LOWER_WORK_BYTES];
 
 struct reading {                            // state of one translation's code reads
     struct emu_process *p;
@@ -90,7 +91,7 @@ void exception_access(struct exception *e, uint64_t rip, unsigned kind, uint64_t
 static enum emu_outcome exhausted(struct exception *out, uint64_t rip, status_t status)
 {
     *out = (struct exception){ .code = status, .address = rip };
-    format_text(out->detail, sizeof out->detail, "no room for a translation");
+    format_text(out->detail, sizeof out->detail, "the code could not be translated (no room, or a defect: see the log)");
     return EMU_EXCEPTION;
 }
 
@@ -110,7 +111,8 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, bool shar
             return exhausted(exception, rip, status);
         result = (struct lower_result){
             .code = (uint32_t *)kernel, .code_capacity = CODE_CAPACITY, .entries = entry_buffer, .entry_capacity = ENTRY_CAPACITY,
-            .exits = exit_buffer, .exit_capacity = EXIT_CAPACITY, .points = point_buffer, .point_capacity = POINT_CAPACITY };
+            .exits = exit_buffer, .exit_capacity = EXIT_CAPACITY, .points = point_buffer, .point_capacity = POINT_CAPACITY,
+            .work = work_buffer };
         reading.page_count = 0;
         enum lower_status lowered = lower_region(&config, &source, rip, &result);
         if (lowered == LOWER_OK) {
@@ -120,6 +122,10 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, bool shar
         if (lowered == LOWER_NOT_EXECUTABLE) {
             exception_access(exception, rip, 8, rip);
             return EMU_EXCEPTION;
+        }
+        if (lowered == LOWER_DEFECT) {
+            log_error("translator: no arm64 encoding for what the lowering of 0x%llx asked for", (unsigned long long)rip);
+            return exhausted(exception, rip, STATUS_UNSUCCESSFUL);
         }
         CHECK(config.max_instructions != 1);     // one instruction always fits
         config.max_instructions = config.max_instructions ? config.max_instructions / 2 : 64;
