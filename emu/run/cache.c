@@ -3,7 +3,7 @@
 #include "emu/run/runtime.h"
 
 #include "kernel/panic.h"
-#include "kernel/string.h"
+#include <string.h>
 #include "mm/frame.h"
 #include "mm/heap.h"
 

@@ -47,5 +47,9 @@ void emu_retry(struct emu_process *p, struct trap_frame *frame);
 // EMU_EXCEPTION: converted, raise what the fault says. EMU_NOT_MINE leaves the frame alone.
 enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame);
 
+// An alignment fault with pc in translated code, frame->far the address: the access is done here if x64 allows it.
+// No lock held. EMU_EXCEPTION: converted to x64 state, *out is filled. EMU_NOT_MINE leaves the frame alone.
+enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, struct exception *out);
+
 void emu_invalidate(struct aspace *as, uva_t base, uint64_t size);  // code in the range has changed or gone
 void emu_count(struct emu_process *p, struct process_counters *out); // adds the translator's counters

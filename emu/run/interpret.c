@@ -3,7 +3,8 @@
 // The frame is at a region's canonical form (emu/run/ctx.h). Nothing is changed when an exception comes out.
 #include "emu/run/runtime.h"
 
-#include "kernel/string.h"
+#include "emu/run/alu.h"
+#include <string.h>
 
 const uint8_t x64_register_home[16] = { 8, 0, 1, 27, 31, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22 };
 
@@ -167,6 +168,123 @@ static enum emu_outcome run_divide(struct machine *m)
     return EMU_RESUME;
 }
 
+// ---- read-modify-write operations, for locked ones that no arm64 instruction can do. The caller has stopped everybody else.
+
+static enum emu_outcome run_alu(struct machine *m)
+{
+    const struct x64_insn *insn = m->insn;
+    uint64_t a, b = 0, result;
+    enum emu_outcome outcome = operand_get(m, &insn->opd[0], &a);
+    if (outcome == EMU_RESUME && insn->operand_count > 1)
+        outcome = operand_get(m, &insn->opd[1], &b);
+    uint32_t eflags = m->eflags;
+    if (outcome == EMU_RESUME && !alu_compute(insn->op, insn->opd[0].size, a, b, &result, &eflags))
+        outcome = EMU_NOT_MINE;
+    if (outcome == EMU_RESUME)
+        outcome = operand_put(m, &insn->opd[0], result);
+    if (outcome == EMU_RESUME)
+        m->eflags = eflags;
+    return outcome;
+}
+
+// XCHG and XADD: opd[0] in memory, opd[1] a register.
+static enum emu_outcome run_exchange(struct machine *m)
+{
+    const struct x64_insn *insn = m->insn;
+    const struct x64_operand *memory = &insn->opd[insn->mem_operand], *other = &insn->opd[!insn->mem_operand];
+    uint64_t old, value, result;
+    uint32_t eflags = m->eflags;
+    enum emu_outcome outcome = operand_get(m, memory, &old);
+    if (outcome == EMU_RESUME)
+        outcome = operand_get(m, other, &value);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    result = value;
+    if (insn->op == X64_XADD)
+        alu_compute(X64_ADD, memory->size, old, value, &result, &eflags);
+    outcome = operand_put(m, memory, result);
+    if (outcome == EMU_RESUME) {
+        m->eflags = eflags;
+        outcome = operand_put(m, other, old);
+    }
+    return outcome;
+}
+
+static enum emu_outcome run_cmpxchg(struct machine *m)
+{
+    const struct x64_insn *insn = m->insn;
+    unsigned size = insn->opd[0].size;
+    uint64_t old, replacement, accumulator = gpr_get(m, X64_RAX, size), difference;
+    uint32_t eflags = m->eflags;
+    enum emu_outcome outcome = operand_get(m, &insn->opd[0], &old);
+    if (outcome == EMU_RESUME)
+        outcome = operand_get(m, &insn->opd[1], &replacement);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    alu_compute(X64_CMP, size, accumulator, old, &difference, &eflags);
+    outcome = operand_put(m, &insn->opd[0], difference ? old : replacement);    // the processor writes either way
+    if (outcome != EMU_RESUME)
+        return outcome;
+    m->eflags = eflags;
+    if (difference)
+        gpr_put(m, X64_RAX, size, old);
+    return EMU_RESUME;
+}
+
+// BTS, BTR, BTC in memory: a register gives a signed bit number from the operand's address on, a constant one within it.
+static enum emu_outcome run_bit(struct machine *m)
+{
+    const struct x64_insn *insn = m->insn;
+    unsigned bits = insn->opd[0].size * 8;
+    uint64_t index, value = 0;
+    enum emu_outcome outcome = operand_get(m, &insn->opd[1], &index);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    struct x64_insn moved = *insn;
+    if (insn->opd[1].kind == X64_OPD_GPR) {
+        int64_t number = bits == 64 ? (int64_t)index : bits == 32 ? (int32_t)index : (int16_t)index;
+        moved.mem.disp += (number >> (bits == 64 ? 6 : bits == 32 ? 5 : 4)) * (bits / 8);
+        moved.mem.address += (uint64_t)(moved.mem.disp - insn->mem.disp);
+    }
+    m->insn = &moved;
+    uint64_t bit = 1ull << (index & (bits - 1));
+    outcome = memory_get(m, &value, bits / 8);
+    if (outcome == EMU_RESUME) {
+        uint64_t result = insn->op == X64_BTS ? value | bit : insn->op == X64_BTR ? value & ~bit : value ^ bit;
+        outcome = memory_put(m, &result, bits / 8);
+    }
+    if (outcome == EMU_RESUME)
+        m->eflags = (m->eflags & ~(uint32_t)X64_CF) | (value & bit ? X64_CF : 0);
+    m->insn = insn;
+    return outcome;
+}
+
+// CMPXCHG8B and CMPXCHG16B.
+static enum emu_outcome run_cmpxchg_pair(struct machine *m)
+{
+    unsigned half = m->insn->op == X64_CMPXCHG16B ? 8 : 4;
+    uint8_t old[16] = { 0 }, replacement[16];
+    uint64_t low = 0, high = 0;
+    enum emu_outcome outcome = memory_get(m, old, 2 * half);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    memcpy(&low, old, half);
+    memcpy(&high, old + half, half);
+    bool equal = low == gpr_get(m, X64_RAX, half) && high == gpr_get(m, X64_RDX, half);
+    uint64_t rbx = gpr_get(m, X64_RBX, half), rcx = gpr_get(m, X64_RCX, half);
+    memcpy(replacement, equal ? &rbx : &low, half);
+    memcpy(replacement + half, equal ? &rcx : &high, half);
+    outcome = memory_put(m, replacement, 2 * half);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    m->eflags = (m->eflags & ~(uint32_t)X64_ZF) | (equal ? X64_ZF : 0);
+    if (!equal) {
+        gpr_put(m, X64_RAX, half, low);
+        gpr_put(m, X64_RDX, half, high);
+    }
+    return EMU_RESUME;
+}
+
 // ---- rotates through carry (SDM vol. 2 RCL/RCR): bit by bit
 
 static enum emu_outcome run_rotate(struct machine *m)
@@ -318,6 +436,11 @@ static enum emu_outcome run_ldmxcsr(struct machine *m)
 static const struct { uint16_t op; enum emu_outcome (*run)(struct machine *); } handlers[] = {
     { X64_DIV, run_divide },         { X64_IDIV, run_divide },
     { X64_RCL, run_rotate },         { X64_RCR, run_rotate },
+    { X64_ADD, run_alu },            { X64_ADC, run_alu },          { X64_SUB, run_alu },     { X64_SBB, run_alu },
+    { X64_AND, run_alu },            { X64_OR, run_alu },           { X64_XOR, run_alu },     { X64_INC, run_alu },
+    { X64_DEC, run_alu },            { X64_NEG, run_alu },          { X64_NOT, run_alu },     { X64_XCHG, run_exchange },
+    { X64_XADD, run_exchange },      { X64_CMPXCHG, run_cmpxchg },  { X64_BTS, run_bit },     { X64_BTR, run_bit },
+    { X64_BTC, run_bit },            { X64_CMPXCHG8B, run_cmpxchg_pair },                     { X64_CMPXCHG16B, run_cmpxchg_pair },
     { X64_CPUID, run_cpuid },        { X64_RDTSC, run_rdtsc },      { X64_RDTSCP, run_rdtsc },
     { X64_FNINIT, run_x87_control }, { X64_FNCLEX, run_x87_control }, { X64_FWAIT, run_x87_control },
     { X64_LDMXCSR, run_ldmxcsr },    { X64_STMXCSR, run_stmxcsr },

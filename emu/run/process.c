@@ -4,7 +4,7 @@
 
 #include "kernel/log.h"
 #include "kernel/panic.h"
-#include "kernel/string.h"
+#include <string.h>
 #include "mm/arm64/cache.h"
 #include "mm/heap.h"
 

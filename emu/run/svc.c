@@ -5,7 +5,7 @@
 #include "kernel/abi/ntstatus.h"
 #include "kernel/lock.h"
 #include "kernel/log.h"
-#include "kernel/string.h"
+#include <string.h>
 
 static enum emu_outcome svc_miss(struct emu_process *p, struct trap_frame *frame, struct exception *out)
 {

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// Memory accesses that arm64 refuses because they are not aligned, although x64 allows them: ordered loads and stores, and
+// locked read-modify-write operations.
+//
+// An ordered load or store is done here in its place, with full barriers. A locked operation that crosses what the core's
+// exclusives can cover has no arm64 instruction at all: all other cores are held inside an interrupt while it is done.
+// It runs as an x64 instruction on x64 state; the thread then goes on at the next instruction through the dispatcher.
+#include "emu/run/runtime.h"
+
+#include "emu/run/alu.h"
+#include "kernel/panic.h"
+#include "kernel/percpu.h"
+#include "kernel/smp.h"
+
+// ---- ordered loads and stores
+
+struct ordered { uint32_t mask, value; bool load, offset; };
+static const struct ordered ordered_forms[] = {     // Arm ARM C6: size is bits 31:30
+    { 0x3ffffc00, 0x08dffc00, true,  false },       // LDAR
+    { 0x3ffffc00, 0x38bfc000, true,  false },       // LDAPR
+    { 0x3fe00c00, 0x19400000, true,  true  },       // LDAPUR
+    { 0x3ffffc00, 0x089ffc00, false, false },       // STLR
+    { 0x3fe00c00, 0x19000000, false, true  },       // STLUR
+};
+
+static void barrier(void)
+{
+    __asm__ volatile("dmb ish" ::: "memory");
+}
+
+static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *frame, uint32_t word)
+{
+    for (unsigned i = 0; i < sizeof ordered_forms / sizeof *ordered_forms; i++) {
+        const struct ordered *form = &ordered_forms[i];
+        if ((word & form->mask) != form->value)
+            continue;
+        unsigned bytes = 1u << (word >> 30), rn = word >> 5 & 31, rt = word & 31;
+        int64_t offset = form->offset ? (int64_t)((uint64_t)word << 43) >> 55 : 0;      // imm9, bits 20:12
+        uint64_t address = (rn == 31 ? frame->sp : frame->x[rn]) + (uint64_t)offset, value = 0, done;
+        barrier();
+        if (form->load) {
+            done = aspace_read(p->as, address, &value, bytes, ACCESS_READ);
+            if (done == bytes && rt != 31)
+                frame->x[rt] = value;
+        } else {
+            value = rt == 31 ? 0 : frame->x[rt];
+            done = aspace_write(p->as, address, &value, bytes);
+        }
+        barrier();
+        if (done != bytes) {
+            frame->far = address + done;
+            return EMU_NOT_MINE;
+        }
+        frame->elr += 4;
+        return EMU_RESUME;
+    }
+    return EMU_NOT_MINE;
+}
+
+// ---- locked operations, with everybody else held
+
+struct held {
+    struct emu_process *p;
+    struct trap_frame *frame;
+    const struct x64_insn *insn;
+    struct exception *exception;
+    enum emu_outcome outcome;
+    uint32_t others, arrived, done;
+};
+
+static void held_call(void *argument)
+{
+    struct held *h = argument;
+    // The last of the others does the work: the caller itself only waits for them.
+    if (__atomic_add_fetch(&h->arrived, 1, __ATOMIC_ACQ_REL) == h->others) {
+        h->outcome = interpret(h->p, h->frame, h->insn, h->exception);
+        __atomic_store_n(&h->done, 1, __ATOMIC_RELEASE);
+    }
+    while (!__atomic_load_n(&h->done, __ATOMIC_ACQUIRE))
+        ;
+}
+
+enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, struct exception *out)
+{
+    spin_lock(&emu_lock);
+    struct region *region = state_region(p, frame->elr);
+    const struct lower_point *point = region ? region_point(region, frame->elr) : NULL;
+    enum emu_outcome outcome = EMU_NOT_MINE;
+    struct x64_insn insn;
+    p->counters.entries_fault++;
+    if (point) {
+        outcome = do_ordered(p, frame, *(uint32_t *)cache_pointer(region->cache, frame->elr));
+        if (outcome != EMU_RESUME) {
+            uint64_t address = frame->far;
+            uint8_t bytes[X64_LENGTH_MAX];
+            state_to_x64(p, frame, point);
+            uint64_t count = aspace_read(p->as, frame->elr, bytes, sizeof bytes, ACCESS_EXECUTE);
+            exception_access(out, frame->elr, 0, address);
+            outcome = x64_decode(bytes, count, frame->elr, &insn) == X64_OK && insn.prefixes & X64_P_LOCK ? EMU_RESUME : EMU_EXCEPTION;
+            point = NULL;
+        }
+    }
+    spin_unlock(&emu_lock);
+    if (outcome != EMU_RESUME || point)
+        return outcome;
+
+    struct trap_frame work = *frame;
+    state_to_entry(p, &work, state_lost_flags(p, work.x[28]));
+    struct held h = { .p = p, .frame = &work, .insn = &insn, .exception = out, .others = cpu_count - 1, .outcome = EMU_NOT_MINE };
+    if (h.others)
+        smp_call_others(held_call, &h);
+    else
+        h.outcome = interpret(p, &work, &insn, out);
+    if (h.outcome == EMU_RESUME) {
+        *frame = work;
+        frame->x[9] = insn.rip + insn.length;
+        frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+    } else if (h.outcome == EMU_NOT_MINE) {
+        *out = (struct exception){ .code = STATUS_DATATYPE_MISALIGNMENT, .address = insn.rip };
+        h.outcome = EMU_EXCEPTION;
+    }
+    return h.outcome;
+}
