@@ -265,6 +265,10 @@ static enum emu_outcome run_cmpxchg_pair(struct machine *m)
     unsigned half = m->insn->op == X64_CMPXCHG16B ? 8 : 4;
     uint8_t old[16] = { 0 }, replacement[16];
     uint64_t low = 0, high = 0;
+    if (half == 8 && address_of(m) & 15) {      // #GP(0)
+        exception_access(m->exception, m->insn->rip, 0, ~0ull);
+        return EMU_EXCEPTION;
+    }
     enum emu_outcome outcome = memory_get(m, old, 2 * half);
     if (outcome != EMU_RESUME)
         return outcome;
