@@ -73,6 +73,15 @@ static void handle_abort(struct trap_frame *frame)
     if ((frame->esr & ISS_STATUS) == STATUS_ALIGNMENT) {
         struct exception exception = { .code = STATUS_DATATYPE_MISALIGNMENT, .parameter_count = 2,
                                        .parameters = { access == ACCESS_WRITE, address } };
+        switch (process->emu ? emu_alignment(process->emu, frame, &exception) : EMU_NOT_MINE) {
+        case EMU_RESUME:
+            return;
+        case EMU_EXCEPTION:
+            exception_deliver(frame, &exception);
+            return;
+        default:
+            break;
+        }
         raise_fault(frame, &exception, false);
         return;
     }
