@@ -15,7 +15,7 @@ static inline uint32_t a64_sp_field(struct a64_buf *b, a64_reg r, unsigned posit
 {
     if (r == A64_ZR || r > A64_SP)
         b->bad = true;
-    return (uint32_t)(r & 31) << position;
+    return (uint32_t)(r == A64_SP ? 31 : r & 31) << position;
 }
 
 static inline uint32_t a64_v_field(struct a64_buf *b, a64_vreg v, unsigned position)
