@@ -68,6 +68,7 @@ secondary_entry:
 2:  dmb     sy
     ldr     x20, [x19, #HANDOFF_STACK]
     ldr     x22, [x19, #HANDOFF_PERCPU]
+    adrp    x23, empty_table
     bl      mmu_on
     ldr     x0, =secondary_high
     br      x0
@@ -156,6 +157,11 @@ boot_high:
 secondary_high:
     ldr     x0, =vectors
     msr     vbar_el1, x0
+    msr     ttbr0_el1, x23          // as on the boot core; the identity map's entries are global, so they must go
+    isb
+    tlbi    vmalle1
+    dsb     nsh
+    isb
     msr     tpidr_el1, x22
     mov     sp, x20
     mov     x29, #0
