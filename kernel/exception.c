@@ -129,8 +129,9 @@ void exception_deliver_record(struct trap_frame *frame, const struct exception_r
         uint8_t native = 0;
         user_copy_out(self->cpu_area + CTX_IN_SIMULATION, &native, 1);
     }
-    if (detail && detail[0])
-        log_info("%s: %s", process->name, detail);
+    self->exception_detail.code = record->code;
+    self->exception_detail.address = record->address;
+    format_text(self->exception_detail.text, sizeof self->exception_detail.text, "%s", detail ? detail : "");
     frame->x[0] = sp + DELIVERY_RECORD;
     frame->x[1] = sp;
     frame->x[18] = self->teb;
@@ -153,6 +154,8 @@ void exception_crash(struct trap_frame *frame, const struct exception_record *re
 {
     char line[512];
     struct thread *self = thread_current();
+    if (!detail && self->exception_detail.code == record->code && self->exception_detail.address == record->address)
+        detail = self->exception_detail.text;
     crash_report(frame, record, detail, line, sizeof line);
     process_terminate(self->process, (status_t)record->code, EXIT_EXCEPTION, line);
     self->frame_replaced = true;

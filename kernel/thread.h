@@ -45,6 +45,8 @@ struct thread {
 
     uva_t teb, cpu_area;
     uva_t stack_base, stack_limit;       // top of the user stack, lowest address of its reservation
+    // What the kernel knew about the exception delivered last: shown if the program leaves it unhandled.
+    struct { uint64_t address; uint32_t code; char text[96]; } exception_detail;
     bool frame_replaced;                 // a system call has set the whole frame: no result is stored
     bool raising;                        // an exception is being delivered
 
