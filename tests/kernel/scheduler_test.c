@@ -47,7 +47,7 @@ KTEST(scheduler_keeps_every_register)
     uint64_t interrupts = 0;
     KEXPECT(el0_create(&el0, "registers", el0_registers, el0_registers_end));
     for (uint32_t i = 0; i < count; i++)
-        KEXPECT((threads[i] = el0_start(&el0, 0x1234567800000000 + i * 0x1000001ull, 40000)));
+        KEXPECT((threads[i] = el0_start(&el0, 0x1234567800000000 + i * 0x1000001ull, 150000)));
     for (uint32_t i = 0; i < count; i++) {
         KEXPECT(wait_one(&threads[i]->object, 60000000000) == STATUS_SUCCESS);
         KEXPECT(threads[i]->exit_status == 0);
