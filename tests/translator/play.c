@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: MIT
+// An arm64 Linux program: reads vectors (vector.h) from stdin, runs each sequence through decoder and lowering, compares bit for bit.
+//
+//   play [-m MAX] [-t] [-f FEATURES] [-n NUMBER] [-v]
+//     -m MAX   instructions a region may have (1: every instruction a region of its own; 0: the default)
+//     -t       memory order TSO        -f  comma list of lse lrcpc lrcpc2 flagm flagm2
+//     -n N     only vector N           -v  print the code of what fails
+//
+// What the kernel's runtime does for translated code is done here by a SIGTRAP handler: the lowering is told to write BRK instead
+// of SVC. A signal frame carries the registers both ways, as in record.c.
+#define _GNU_SOURCE
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include "emu/lower/lower.h"
+#include "emu/run/ctx.h"
+#include "emu/x64/x64.h"
+#include "tests/translator/vector.h"
+
+#define ARM_BASE  0x30000000ull         // first page: the dispatcher stub
+#define ARM_WORDS (1u << 18)
+#define CTX_BASE  0x38000000ull
+
+static const uint8_t arm_of[16] = { 8, 0, 1, 27, 31, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22 };
+
+// ---- translations of the running vector
+struct region { uint32_t start, words, point_first, point_count; };
+static uint32_t *const arm_code = (uint32_t *)ARM_BASE;
+static uint32_t arm_used;
+static struct region regions[4096];
+static unsigned region_count;
+static struct lower_point points[1 << 16];
+static struct lower_entry entries[1 << 14];
+static struct lower_exit exits[1 << 14];
+static unsigned point_count, entry_count, exit_count;
+static uint64_t entry_base[1 << 14], exit_base[1 << 14];
+static _Alignas(16) uint8_t work[LOWER_WORK_BYTES];
+
+static struct lower_config config = { .stub_dispatch = ARM_BASE, .trap_by_brk = true };
+static struct vector vector;
+static struct state result;
+static unsigned outcome;
+static bool running, verbose;
+static unsigned handler_calls;
+static const char *complaint;
+
+static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
+{
+    (void)context;
+    if (va < CODE_BASE || va >= CODE_BASE + CODE_BYTES)
+        return 0;
+    size_t n = CODE_BASE + CODE_BYTES - va;
+    n = n < max ? n : max;
+    memcpy(buffer, (void *)va, n);
+    return n;
+}
+static bool never_ec(void *context, uint64_t va) { (void)context, (void)va; return false; }
+static const struct code_source source = { read_code, never_ec, 0 };
+
+// Address of the arm64 code for rip; 0: not executable; complaint set: cannot be translated.
+static uint64_t translate(uint64_t rip)
+{
+    for (unsigned i = 0; i < entry_count; i++)
+        if (entries[i].rip == rip)
+            return entry_base[i] + entries[i].offset;
+    config.code_va = ARM_BASE + arm_used * 4;
+    struct lower_result r = {
+        .code = arm_code + arm_used, .code_capacity = ARM_WORDS - arm_used, .work = work,
+        .entries = entries + entry_count, .entry_capacity = (1 << 14) - entry_count,
+        .exits = exits + exit_count, .exit_capacity = (1 << 14) - exit_count,
+        .points = points + point_count, .point_capacity = (1 << 16) - point_count,
+    };
+    enum lower_status s = lower_region(&config, &source, rip, &r);
+    if (s == LOWER_NOT_EXECUTABLE)
+        return 0;
+    if (s != LOWER_OK) {
+        complaint = s == LOWER_FULL ? "lower_region: full" : "lower_region: defect";
+        return 0;
+    }
+    __builtin___clear_cache((char *)r.code, (char *)(r.code + r.code_count));
+    for (unsigned i = 0; i < r.entry_count; i++)
+        entry_base[entry_count + i] = config.code_va;
+    for (unsigned i = 0; i < r.exit_count; i++)
+        exit_base[exit_count + i] = config.code_va;
+    regions[region_count++] = (struct region){ arm_used, r.code_count, point_count, r.point_count };
+    arm_used += r.code_count;
+    uint64_t address = config.code_va + entries[entry_count].offset;
+    entry_count += r.entry_count;
+    exit_count += r.exit_count;
+    point_count += r.point_count;
+    return address;
+}
+
+static const struct lower_point *find_point(uint64_t pc)
+{
+    for (unsigned i = 0; i < region_count; i++) {
+        uint64_t start = ARM_BASE + regions[i].start * 4ull;
+        if (pc < start || pc >= start + regions[i].words * 4ull)
+            continue;
+        const struct lower_point *best = 0;
+        for (unsigned j = 0; j < regions[i].point_count; j++)
+            if (points[regions[i].point_first + j].offset <= pc - start)
+                best = &points[regions[i].point_first + j];
+        return best;
+    }
+    return 0;
+}
+
+// ---- signal frames
+static struct fpsimd_context *fpsimd(ucontext_t *u)
+{
+    uint8_t *p = (uint8_t *)u->uc_mcontext.__reserved;
+    for (;;) {
+        uint32_t magic, bytes;
+        memcpy(&magic, p, 4);
+        memcpy(&bytes, p + 4, 4);
+        if (magic == 0x46508001)
+            return (struct fpsimd_context *)p;
+        if (!magic)
+            abort();
+        p += bytes;
+    }
+}
+
+static mcontext_t home;
+static struct fpsimd_context home_fp;
+
+static uint64_t *arm_register(ucontext_t *u, unsigned x64)
+{
+    return x64 == X64_RSP ? (uint64_t *)&u->uc_mcontext.sp : (uint64_t *)&u->uc_mcontext.regs[arm_of[x64]];
+}
+
+static uint32_t *df(void) { return (uint32_t *)(CTX_BASE + CTX_DF); }
+
+static void finish(ucontext_t *u, unsigned how, uint64_t rip, uint32_t flags)
+{
+    outcome = how;
+    for (unsigned i = 0; i < 16; i++)
+        result.gpr[i] = *arm_register(u, i);
+    result.rip = rip;
+    result.rflags = flags | (*df() ? X64_DF : 0);
+    memcpy(result.xmm, fpsimd(u)->vregs, sizeof result.xmm);
+    running = false;
+    *fpsimd(u) = home_fp;
+    u->uc_mcontext = home;
+    *fpsimd(u) = home_fp;
+    u->uc_mcontext.pc += 4;
+}
+
+static uint32_t flags_now(ucontext_t *u, const struct lower_point *p)
+{
+    static const struct lower_point canonical = { 0 };
+    uint32_t flags;
+    lower_recover_flags(p ? p : &canonical, (const uint64_t *)u->uc_mcontext.regs, u->uc_mcontext.sp, (uint32_t)u->uc_mcontext.pstate, &flags);
+    return flags;
+}
+
+static void go(ucontext_t *u, uint64_t rip)
+{
+    uint64_t at = translate(rip);
+    if (!at)
+        finish(u, complaint ? OUTCOME_LOST : OUTCOME_FAULT, rip, flags_now(u, 0));
+    else
+        u->uc_mcontext.pc = at;
+}
+
+// ---- SVC_EMU_INSN: the few instructions the lowering leaves to the kernel.
+static uint64_t operand_value(ucontext_t *u, const struct x64_insn *i, const struct x64_operand *o)
+{
+    uint64_t value = 0;
+    if (o->kind == X64_OPD_GPR)
+        return *arm_register(u, o->reg);
+    const struct x64_mem *m = &i->mem;
+    uint64_t at = m->base == X64_REG_RIP ? m->address : (uint64_t)m->disp + (m->base < 16 ? *arm_register(u, m->base) : 0) +
+                  (m->index < 16 ? *arm_register(u, m->index) * m->scale : 0);
+    if (m->address_size == 4)
+        at &= 0xffffffff;
+    if (m->segment == X64_GS)
+        at += GS_BASE;
+    memcpy(&value, (void *)at, o->size);
+    return value;
+}
+
+static void execute(ucontext_t *u, uint64_t rip, const struct lower_point *p)
+{
+    struct x64_insn i;
+    x64_decode((void *)rip, 15, rip, &i);
+    uint64_t *rax = arm_register(u, X64_RAX), *rdx = arm_register(u, X64_RDX);
+    if ((i.op == X64_DIV || i.op == X64_IDIV) && i.opd[0].size == 8) {
+        unsigned __int128 n = (unsigned __int128)*rdx << 64 | *rax;
+        uint64_t d = operand_value(u, &i, &i.opd[0]);
+        if (i.op == X64_DIV) {
+            if (!d || n / d >> 64) {
+                finish(u, OUTCOME_DIVIDE, rip, flags_now(u, p));
+                return;
+            }
+            *rax = (uint64_t)(n / d);
+            *rdx = (uint64_t)(n % d);
+        } else {
+            __int128 sn = (__int128)n, sd = (int64_t)d;
+            bool min = n == (unsigned __int128)1 << 127 && sd == -1;
+            if (!d || min || sn / sd != (int64_t)(sn / sd)) {
+                finish(u, OUTCOME_DIVIDE, rip, flags_now(u, p));
+                return;
+            }
+            *rax = (uint64_t)(sn / sd);
+            *rdx = (uint64_t)(sn % sd);
+        }
+        u->uc_mcontext.pc += 4;
+        return;
+    }
+    static char text[128];
+    char name[96];
+    x64_format(&i, name, sizeof name);
+    snprintf(text, sizeof text, "left to the kernel: %s", name);
+    complaint = text;
+    finish(u, OUTCOME_LOST, rip, flags_now(u, p));
+}
+
+static void on_trap(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)info;
+    ucontext_t *u = context;
+    uint64_t pc = u->uc_mcontext.pc;
+    uint32_t word;
+    memcpy(&word, (void *)pc, 4);
+    unsigned immediate = word >> 5 & 0xffff;
+    if (!running) {                                         // the way in
+        home = u->uc_mcontext;
+        home_fp = *fpsimd(u);
+        running = true;
+        uint64_t x23, x24;
+        uint32_t nzcv;
+        lower_flags_in((uint32_t)vector.in.rflags, &x23, &x24, &nzcv);
+        for (unsigned i = 0; i < 31; i++)
+            u->uc_mcontext.regs[i] = 0xdead0000dead0000ull + i;
+        for (unsigned i = 0; i < 16; i++)
+            *arm_register(u, i) = vector.in.gpr[i];
+        u->uc_mcontext.regs[23] = x23;
+        u->uc_mcontext.regs[24] = x24;
+        u->uc_mcontext.regs[18] = GS_BASE;
+        u->uc_mcontext.regs[28] = CTX_BASE;
+        u->uc_mcontext.pstate = (u->uc_mcontext.pstate & 0x0fffffff) | nzcv;
+        *df() = (vector.in.rflags & X64_DF) != 0;
+        memcpy(fpsimd(u)->vregs, vector.in.xmm, sizeof vector.in.xmm);
+        go(u, CODE_BASE);
+        return;
+    }
+    if (++handler_calls > 20000) {
+        complaint = "does not end";
+        finish(u, OUTCOME_LOST, 0, 0);
+        return;
+    }
+    const struct lower_point *p = find_point(pc);
+    switch (immediate) {
+    case SVC_EMU_LINK:
+        for (unsigned i = 0; i < exit_count; i++)
+            if (exit_base[i] + exits[i].stub == pc) {
+                go(u, exits[i].target);
+                return;
+            }
+        complaint = "svc at no link stub";
+        break;
+    case SVC_EMU_MISS:
+        go(u, u->uc_mcontext.regs[9]);
+        return;
+    case SVC_EMU_TRAP: {
+        uint64_t rip = p->rip;
+        struct x64_insn i;
+        if (x64_decode((void *)rip, 15, rip, &i) == X64_OK) {
+            if (rip == CODE_BASE + vector.code_bytes)
+                finish(u, OUTCOME_END, rip, flags_now(u, p));
+            else if (i.op == X64_INT3)
+                finish(u, OUTCOME_TRAP, rip + 1, flags_now(u, p));
+            else if (i.op == X64_UD2)
+                finish(u, OUTCOME_ILLEGAL, rip, flags_now(u, p));
+            else if (i.op == X64_CMPXCHG16B || x64_op_info(i.op)->attributes & (X64_A_PRIVILEGED | X64_A_IO) || i.form & X64_F_ALIGNED)
+                finish(u, OUTCOME_FAULT, rip, flags_now(u, p));
+            else {
+                static char text[128];
+                char name[96];
+                x64_format(&i, name, sizeof name);
+                snprintf(text, sizeof text, "not lowered: %s", name);
+                complaint = text;
+                finish(u, OUTCOME_LOST, rip, flags_now(u, p));
+            }
+        } else {
+            finish(u, OUTCOME_ILLEGAL, rip, flags_now(u, p));
+        }
+        return;
+    }
+    case SVC_EMU_DIVIDE:
+        finish(u, OUTCOME_DIVIDE, p->rip, flags_now(u, p));
+        return;
+    case SVC_EMU_INSN:
+        execute(u, p->rip, p);
+        return;
+    default:
+        complaint = "unknown trap";
+    }
+    finish(u, OUTCOME_LOST, 0, 0);
+}
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    ucontext_t *u = context;
+    const struct lower_point *p = running ? find_point(u->uc_mcontext.pc) : 0;
+    if (!p) {
+        fprintf(stderr, "play: signal %d at pc %#llx, address %p, vector %u\n", number, (unsigned long long)u->uc_mcontext.pc, info->si_addr, vector.number);
+        _exit(4);
+    }
+    finish(u, number == SIGILL ? OUTCOME_ILLEGAL : OUTCOME_FAULT, p->rip, flags_now(u, p));
+    if (number == SIGILL)
+        complaint = "arm64 instruction is undefined";
+}
+
+// ---- comparison
+static const char *const gpr_names[16] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
+static const char *const outcome_names[] = { "end", "fault", "divide", "int3", "ud2", "lost" };
+
+static void flag_letters(uint64_t flags, char *text)
+{
+    static const struct { uint16_t bit; char letter; } f[] = { { X64_OF, 'O' }, { X64_DF, 'D' }, { X64_SF, 'S' }, { X64_ZF, 'Z' }, { X64_AF, 'A' }, { X64_PF, 'P' }, { X64_CF, 'C' } };
+    for (unsigned i = 0; i < 7; i++)
+        *text++ = flags & f[i].bit ? f[i].letter : '-';
+    *text = 0;
+}
+
+static void print_failure(const char *why)
+{
+    printf("vector %u: %s\n", vector.number, why);
+    for (unsigned at = 0; at < vector.code_bytes;) {
+        struct x64_insn i;
+        char text[96] = "?";
+        unsigned n = 1;
+        if (x64_decode(vector.code + at, vector.code_bytes - at, CODE_BASE + at, &i) == X64_OK) {
+            x64_format(&i, text, sizeof text);
+            n = i.length;
+        }
+        printf("  %03x ", at);
+        for (unsigned j = 0; j < n; j++)
+            printf("%02x", vector.code[at + j]);
+        printf("%*s%s\n", n < 12 ? 24 - 2 * n : 1, "", text);
+        at += n;
+    }
+    if (verbose)
+        for (unsigned i = 0; i < arm_used; i++)
+            printf("  arm %08x\n", arm_code[i]);
+    char a[8], b[8], c[8];
+    flag_letters(vector.in.rflags, a);
+    flag_letters(vector.out.rflags & vector.flags_mask, b);
+    flag_letters(result.rflags & vector.flags_mask, c);
+    printf("  outcome expected %s at %#" PRIx64 " got %s at %#" PRIx64 "; flags in %s expected %s got %s\n", outcome_names[vector.outcome],
+           vector.out.rip, outcome_names[outcome], result.rip, a, b, c);
+    for (unsigned i = 0; i < 16; i++)
+        if (vector.out.gpr[i] != result.gpr[i])
+            printf("  %s in %016" PRIx64 " expected %016" PRIx64 " got %016" PRIx64 "\n", gpr_names[i], vector.in.gpr[i], vector.out.gpr[i], result.gpr[i]);
+    for (unsigned i = 0; i < 16; i++)
+        if (memcmp(&vector.out.xmm[i * 2], &result.xmm[i * 2], 16))
+            printf("  xmm%u in %016" PRIx64 "'%016" PRIx64 " expected %016" PRIx64 "'%016" PRIx64 " got %016" PRIx64 "'%016" PRIx64 "\n", i, vector.in.xmm[i * 2 + 1],
+                   vector.in.xmm[i * 2], vector.out.xmm[i * 2 + 1], vector.out.xmm[i * 2], result.xmm[i * 2 + 1], result.xmm[i * 2]);
+}
+
+static uint64_t window_expected[WINDOW_BYTES / 8];
+
+static bool run_vector(void)
+{
+    const uint64_t *window = (const uint64_t *)WINDOW_BASE;
+    arm_used = 1024;
+    region_count = entry_count = exit_count = point_count = 0;
+    complaint = 0;
+    handler_calls = 0;
+    outcome = OUTCOME_LOST;
+    mprotect((void *)CODE_BASE, CODE_BYTES, PROT_READ | PROT_WRITE);
+    memset((void *)CODE_BASE, 0xcc, CODE_BYTES);
+    memcpy((void *)CODE_BASE, vector.code, vector.code_bytes);
+    memcpy((void *)(CODE_BASE + vector.code_bytes), "\x0f\x0b", 2);
+    mprotect((void *)CODE_BASE, CODE_BYTES, PROT_READ);
+    __asm__ volatile("brk #0xf000" ::: "memory");
+    if (complaint)
+        print_failure(complaint);
+    else if (outcome != vector.outcome)
+        print_failure("another outcome");
+    else if (result.rip != vector.out.rip)
+        print_failure("another rip");
+    else if (memcmp(result.gpr, vector.out.gpr, sizeof result.gpr))
+        print_failure("registers differ");
+    else if ((result.rflags ^ vector.out.rflags) & vector.flags_mask)
+        print_failure("flags differ");
+    else if (memcmp(result.xmm, vector.out.xmm, sizeof result.xmm))
+        print_failure("xmm registers differ");
+    else if (memcmp(window, window_expected, WINDOW_BYTES)) {
+        print_failure("memory differs");
+        for (unsigned i = 0, shown = 0; i < WINDOW_BYTES / 8 && shown < 8; i++)
+            if (window[i] != window_expected[i])
+                printf("  [%#llx] expected %016" PRIx64 " got %016" PRIx64 "\n", WINDOW_BASE + i * 8, window_expected[i], window[i]), shown++;
+    } else
+        return true;
+    return false;
+}
+
+static bool read_all(void *to, size_t bytes)
+{
+    return fread(to, 1, bytes, stdin) == bytes;
+}
+
+int main(int argc, char **argv)
+{
+    long only = -1;
+    for (int c; (c = getopt(argc, argv, "m:tf:n:v")) != -1;) {
+        switch (c) {
+        case 'm': config.max_instructions = (uint32_t)atoi(optarg); break;
+        case 't': config.model = MODEL_TSO; break;
+        case 'f':
+            config.features.lse = strstr(optarg, "lse") != 0;
+            config.features.lrcpc = strstr(optarg, "lrcpc") != 0;
+            config.features.lrcpc2 = strstr(optarg, "lrcpc2") != 0;
+            config.features.flagm = strstr(optarg, "flagm") != 0;
+            config.features.flagm2 = strstr(optarg, "flagm2") != 0;
+            break;
+        case 'n': only = atol(optarg); break;
+        case 'v': verbose = true; break;
+        default: return 2;
+        }
+    }
+    mmap((void *)WINDOW_BASE, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    mmap((void *)CODE_BASE, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    mmap((void *)ARM_BASE, ARM_WORDS * 4, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (mmap((void *)CTX_BASE, CTX_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        return perror("mmap"), 2;
+    arm_code[0] = 0xd4200000 | SVC_EMU_MISS << 5;
+    static uint8_t stack[1 << 16];
+    sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof stack }, 0);
+    struct sigaction trap = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    struct sigaction fault = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    sigaction(SIGTRAP, &trap, 0);
+    sigaction(SIGSEGV, &fault, 0);
+    sigaction(SIGBUS, &fault, 0);
+    sigaction(SIGILL, &fault, 0);
+    unsigned passed = 0, failed = 0;
+    while (read_all(&vector, sizeof vector)) {
+        if (vector.magic != VECTOR_MAGIC)
+            return fprintf(stderr, "play: not a vector\n"), 2;
+        window_fill(window_expected, vector.window_seed);
+        memcpy((void *)WINDOW_BASE, window_expected, WINDOW_BYTES);
+        for (uint32_t i = 0; i < vector.change_count; i++) {
+            struct change c;
+            if (!read_all(&c, sizeof c))
+                return 2;
+            window_expected[c.offset / 8] = c.value;
+        }
+        if (only >= 0 && vector.number != only)
+            continue;
+        if (run_vector())
+            passed++;
+        else
+            failed++;
+    }
+    printf("%u passed, %u failed\n", passed, failed);
+    return failed != 0;
+}

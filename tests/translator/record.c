@@ -1,0 +1,639 @@
+// SPDX-License-Identifier: MIT
+// Runs on an x64 host: makes x64 sequences from forms.inc, executes each natively, writes vectors (vector.h) to stdout.
+//
+//   record MODE COUNT SEED      MODE single: every form in turn, one instruction; random: sequences of 1 to 30 with branches
+//
+// A sequence is entered and left through signal frames: a handler puts the wanted registers into the frame and returns, the UD2 at
+// the end (or the fault on the way) brings the registers back in a new frame. So no code of ours runs between.
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include "emu/x64/x64.h"
+#include "tests/translator/vector.h"
+
+struct form { const char *opcode, *kinds; };
+static const struct form forms[] = {
+#define F(opcode, kinds) { opcode, kinds },
+#include "tests/translator/forms.inc"
+#undef F
+};
+enum { FORM_COUNT = sizeof forms / sizeof *forms };
+
+// ---- generator
+static uint64_t seed;
+static uint8_t code[SEQUENCE_MAX + 64];
+static unsigned length;
+static unsigned pointers, small;        // registers that certainly hold a window address; a small number
+
+static unsigned below(unsigned n) { return (unsigned)(random_next(&seed) >> 33) % n; }
+static bool chance(unsigned percent) { return below(100) < percent; }
+static bool has(const struct form *f, char kind) { return strchr(f->kinds, kind) != 0; }
+static void emit(unsigned byte) { if (length < sizeof code) code[length++] = (uint8_t)byte; }
+static void emit_value(uint64_t value, unsigned bytes) { while (bytes--) emit(value & 255), value >>= 8; }
+
+static unsigned pick_register(unsigned set)
+{
+    unsigned r;
+    do r = below(16); while (!(set >> r & 1));
+    return r;
+}
+
+// Registers that are written freely; rsp and the pointers now and then.
+static unsigned pick_data_register(void)
+{
+    if (chance(2))
+        return X64_RSP;
+    if (chance(12))
+        return pick_register(0xffff & ~(1 << X64_RSP));
+    return pick_register(1 << X64_RAX | 1 << X64_RCX | 1 << X64_RDX | 1 << X64_R8 | 1 << X64_R10 | 1 << X64_R11 | 1 << X64_R15);
+}
+
+struct encoding {
+    unsigned prefixes[4], prefix_count, rex, opcode[4], opcode_count, modrm, sib, disp_bytes, imm_bytes;
+    bool has_modrm, has_sib, rip_relative;
+    int64_t disp;
+    uint64_t imm;
+};
+
+static void memory_operand(struct encoding *e, unsigned align)
+{
+    unsigned offset = below(3) ? below(64) * 8 : below(512);
+    if (align)
+        offset &= ~15u;
+    unsigned how = below(20);
+    e->has_modrm = true;
+    if (how == 0) {                                 // [disp32]
+        e->modrm |= 4;
+        e->has_sib = true;
+        e->sib = 0x25;
+        e->disp = (int64_t)(WINDOW_BASE + 0x1000 + offset);
+        e->disp_bytes = 4;
+        if (chance(20))
+            e->prefixes[e->prefix_count++] = 0x67;
+        return;
+    }
+    if (how == 1) {                                 // gs:[disp32]
+        e->modrm |= 4;
+        e->has_sib = true;
+        e->sib = 0x25;
+        e->disp = (int64_t)offset;
+        e->disp_bytes = 4;
+        e->prefixes[e->prefix_count++] = 0x65;
+        return;
+    }
+    if (how == 2 || !pointers) {                    // [rip + disp32]
+        e->modrm |= 5;
+        e->rip_relative = true;
+        e->disp = (int64_t)(WINDOW_BASE + 0x1800 + offset);
+        e->disp_bytes = 4;
+        return;
+    }
+    unsigned base = pick_register(pointers);
+    e->disp = chance(40) ? 0 : chance(60) ? (int64_t)below(256) - 128 : (int64_t)below(0x1000) - 0x800;
+    if (chance(3))
+        e->disp = (int64_t)(int32_t)random_next(&seed);     // usually a fault
+    if (align)
+        e->disp &= ~15ll;
+    e->disp_bytes = e->disp == 0 && (base & 7) != 5 ? 0 : e->disp >= -128 && e->disp < 128 ? 1 : 4;
+    unsigned mod = e->disp_bytes == 0 ? 0 : e->disp_bytes == 1 ? 1 : 2;
+    e->modrm |= mod << 6;
+    e->rex |= base >> 3;
+    unsigned index = small & ~(1u << X64_RSP) ? pick_register(small & ~(1u << X64_RSP)) : X64_RSP;
+    bool with_index = index != X64_RSP && !align && chance(35);
+    if (with_index || (base & 7) == 4) {
+        e->modrm |= 4;
+        e->has_sib = true;
+        e->sib = (with_index ? below(4) : 0) << 6 | (with_index ? index & 7 : 4) << 3 | (base & 7);
+        e->rex |= with_index ? index >> 3 << 1 : 0;
+    } else {
+        e->modrm |= base & 7;
+    }
+    if (chance(2))
+        e->prefixes[e->prefix_count++] = 0x67;
+}
+
+static void write_encoding(const struct encoding *e)
+{
+    for (unsigned i = 0; i < e->prefix_count; i++)
+        emit(e->prefixes[i]);
+    if (e->rex)
+        emit(0x40 | (e->rex & 15));
+    for (unsigned i = 0; i < e->opcode_count; i++)
+        emit(e->opcode[i]);
+    if (e->has_modrm)
+        emit(e->modrm);
+    if (e->has_sib)
+        emit(e->sib);
+    int64_t disp = e->disp;
+    if (e->rip_relative)
+        disp -= (int64_t)(CODE_BASE + length + e->disp_bytes + e->imm_bytes);
+    emit_value((uint64_t)disp, e->disp_bytes);
+    emit_value(e->imm, e->imm_bytes);
+}
+
+static void generate_form(const struct form *f)
+{
+    struct encoding e = { 0 };
+    bool byte = has(f, 'b'), xmm = has(f, 'x');
+    bool only16 = false, plus = false, modrm_rm = false, wide_imm = false;
+    if (has(f, 'v') || has(f, 'q') || has(f, 'd')) {
+        unsigned size = has(f, 'q') ? 1 + below(2) : below(3);
+        if (has(f, 'd')) {
+            only16 = chance(8);
+        } else {
+            only16 = size == 0;
+            if (size == 2)
+                e.rex |= 8;
+        }
+        if (only16)
+            e.prefixes[e.prefix_count++] = 0x66;
+    }
+    if (has(f, 'W'))
+        e.rex |= 8;
+    if (has(f, 'P') && small >> X64_RCX & 1 && chance(60))
+        e.prefixes[e.prefix_count++] = 0xf3;
+    if (has(f, 'Z') && small >> X64_RCX & 1 && chance(60))
+        e.prefixes[e.prefix_count++] = chance(50) ? 0xf3 : 0xf2;
+    bool memory = false;
+    const char *p = f->opcode;
+    while (*p) {
+        while (*p == ' ')
+            p++;
+        if (*p == '/') {
+            e.has_modrm = true;
+            modrm_rm = true;
+            unsigned reg = p[1] == 'r' ? (xmm || has(f, 'G') ? below(16) : pick_data_register()) : (unsigned)(p[1] - '0');
+            e.modrm |= (reg & 7) << 3;
+            e.rex |= (reg >> 3) << 2;
+            if (byte && p[1] == 'r' && reg >= 4 && reg < 8 && chance(50))
+                e.rex |= 0x40;                      // spl..dil instead of ah..bh
+            memory = has(f, 'M') || (!has(f, 'R') && chance(45));
+            p += 2;
+        } else if (*p == '+') {
+            plus = true;
+            p += 2;
+        } else if (!strncmp(p, "ib", 2)) {
+            e.imm_bytes = 1;
+            e.imm = has(f, 's') ? (chance(70) ? below(33) : below(256)) : random_value(&seed);
+            p += 2;
+        } else if (!strncmp(p, "iw", 2)) {
+            e.imm_bytes = 2;
+            e.imm = below(64) * 8;
+            p += 2;
+        } else if (!strncmp(p, "iz", 2)) {
+            e.imm_bytes = only16 ? 2 : 4;
+            e.imm = random_value(&seed);
+            p += 2;
+        } else if (!strncmp(p, "iv", 2)) {
+            wide_imm = true;
+            e.imm_bytes = only16 ? 2 : 4;
+            e.imm = random_value(&seed);
+            p += 2;
+        } else {
+            unsigned value = (unsigned)strtoul(p, 0, 16);
+            p += 2;
+            bool mandatory = (value == 0x66 || value == 0xf2 || value == 0xf3) && *p == ' ' && !e.opcode_count && !strncmp(p, " 0f", 3);
+            if (e.has_modrm || e.imm_bytes) {       // a fixed byte behind the immediate: ENTER's level
+                e.imm |= (uint64_t)value << e.imm_bytes * 8;
+                e.imm_bytes++;
+            } else if (mandatory) {
+                e.prefixes[e.prefix_count++] = value;
+            } else {
+                e.opcode[e.opcode_count++] = value;
+            }
+        }
+    }
+    if (wide_imm && e.rex & 8)
+        e.imm_bytes = 8;
+    if (plus) {
+        unsigned r = pick_data_register();
+        e.opcode[e.opcode_count - 1] += r & 7;
+        e.rex |= r >> 3;
+        if (byte && r >= 4 && r < 8 && chance(50))
+            e.rex |= 0x40;
+    }
+    if (modrm_rm) {
+        if (memory) {
+            memory_operand(&e, has(f, 'A') && chance(96));
+            if (has(f, 'L') && chance(15))
+                e.prefixes[e.prefix_count++] = 0xf0;
+        } else {
+            unsigned r = xmm || has(f, 'g') ? below(16) : pick_data_register();
+            e.modrm |= 0xc0 | (r & 7);
+            e.rex |= r >> 3;
+            if (byte && r >= 4 && r < 8 && chance(50))
+                e.rex |= 0x40;
+        }
+    }
+    if (has(f, 'D') && chance(80)) {                // clear the upper half, or sign-extend into it
+        bool sign = (e.modrm >> 3 & 7) == 7;
+        if (byte) {
+            if (sign) emit(0x66), emit(0x98);       // cbw
+            else emit(0x0f), emit(0xb6), emit(0xc0);// movzx eax, al
+        } else if (sign) {
+            if (only16) emit(0x66);
+            if (e.rex & 8) emit(0x48);
+            emit(0x99);
+        } else {
+            emit(0x31), emit(0xd2);
+        }
+    }
+    if (!strcmp(f->opcode, "9d")) {                 // popf: no TF, no AC, which would trap in our own handler
+        emit(0x48), emit(0x81), emit(0x24), emit(0x24);
+        emit_value(X64_ALL_FLAGS, 4);
+    }
+    write_encoding(&e);
+}
+
+// Facts about what the sequence has so far, after the instruction at `from`.
+static bool note_effects(unsigned from)
+{
+    while (from < length) {
+        struct x64_insn insn;
+        if (x64_decode(code + from, length - from, CODE_BASE + from, &insn) != X64_OK)
+            return false;
+        uint16_t written = x64_gprs_written(&insn);
+        uint32_t attributes = x64_op_info(insn.op)->attributes;
+        bool gentle = attributes & (X64_A_STRING | X64_A_STACK) && !(insn.op == X64_POP || insn.op == X64_LEAVE || insn.op == X64_ENTER);
+        if (gentle)
+            written &= 1 << X64_RCX;                // moves the pointers a little
+        if (insn.op == X64_PUSH || insn.op == X64_POP || insn.op == X64_ENTER)
+            written &= ~(1 << X64_RSP);
+        if (insn.op == X64_POP && insn.opd[0].kind == X64_OPD_GPR)
+            written |= 1 << insn.opd[0].reg;
+        pointers &= ~written;
+        small &= ~written;
+        from += insn.length;
+    }
+    return true;
+}
+
+static unsigned weight(const struct form *f)
+{
+    const char *digit = strpbrk(f->kinds, "123456789");
+    return digit ? (unsigned)(*digit - '0') : 2;
+}
+
+static const struct form *pick_form(void)
+{
+    static unsigned total;
+    if (!total)
+        for (unsigned i = 0; i < FORM_COUNT; i++)
+            total += weight(&forms[i]);
+    unsigned n = below(total);
+    for (unsigned i = 0;; i++) {
+        if (n < weight(&forms[i]))
+            return &forms[i];
+        n -= weight(&forms[i]);
+    }
+}
+
+static bool generate_plain(const struct form *f)
+{
+    unsigned from = length, pointers_before = pointers, small_before = small;
+    for (unsigned attempt = 0; attempt < 50; attempt++) {
+        length = from;
+        pointers = pointers_before;
+        small = small_before;
+        if (has(f, 'S') && (~pointers & (1 << X64_RSI | 1 << X64_RDI)))
+            return false;
+        generate_form(f);
+        if (note_effects(from))
+            return true;
+    }
+    length = from;
+    return false;
+}
+
+static void generate_some(unsigned count, unsigned depth, unsigned keep);
+
+static void generate_jump(unsigned depth, unsigned keep)
+{
+    unsigned how = below(10);
+    if (how < 6) {                                  // jcc forward
+        bool near = chance(30);
+        if (near) emit(0x0f), emit(0x80 + below(16));
+        else emit(0x70 + below(16));
+        unsigned at = length;
+        emit_value(0, near ? 4 : 1);
+        unsigned pointers_before = pointers, small_before = small, from = length;
+        generate_some(1 + below(4), depth + 1, keep);
+        pointers &= pointers_before;
+        small &= small_before;
+        if (!near && length - from > 127) {
+            length = at - 1;
+            return;
+        }
+        code[at] = (uint8_t)(length - from);
+        if (near)
+            code[at + 1] = (uint8_t)((length - from) >> 8);
+    } else if (how < 8 && !(keep >> X64_RCX & 1)) { // a counted loop on rcx
+        emit(0xb9);
+        emit_value(1 + below(4), 4);
+        unsigned top = length;
+        pointers &= ~(1u << X64_RCX);
+        small &= ~(1u << X64_RCX);
+        generate_some(1 + below(4), depth + 1, keep | 1 << X64_RCX);
+        unsigned kind = below(3);
+        if (kind == 0) {
+            emit(0xff), emit(0xc9), emit(0x75);     // dec ecx; jnz
+        } else if (kind == 1) {
+            emit(0x83), emit(0xe9), emit(1), emit(0x75);    // sub ecx, 1; jnz
+        } else {
+            emit(0xe2);                             // loop
+        }
+        emit((uint8_t)(top - (length + 1)));
+    } else if (how == 8) {                          // call over a jump, return
+        emit(0xe8);
+        emit_value(2, 4);                           // call +2
+        unsigned over = length;
+        emit(0xeb), emit(0);                        // jmp behind the function
+        generate_some(1 + below(3), depth + 1, keep | 1 << X64_RSP);
+        if (chance(30)) emit(0xc2), emit_value(0, 2);
+        else emit(0xc3);
+        code[over + 1] = (uint8_t)(length - over - 2);
+    } else {                                        // lea rdx, [rip+n]; jmp rdx
+        emit(0x48), emit(0x8d), emit(0x15);
+        emit_value(2, 4);
+        emit(0xff), emit(0xe2);
+        pointers &= ~(1u << X64_RDX);
+        small &= ~(1u << X64_RDX);
+    }
+}
+
+// `keep`: registers the instructions must not write.
+static void generate_some(unsigned count, unsigned depth, unsigned keep)
+{
+    for (unsigned i = 0; i < count && length < SEQUENCE_MAX - 120; i++) {
+        if (depth < 3 && chance(14)) {
+            generate_jump(depth, keep);
+            continue;
+        }
+        unsigned from = length, pointers_before = pointers, small_before = small;
+        if (!generate_plain(pick_form()))
+            continue;
+        unsigned at = from;
+        while (at < length) {
+            struct x64_insn insn;
+            if (x64_decode(code + at, length - at, CODE_BASE + at, &insn) != X64_OK)
+                break;
+            bool stack = keep >> X64_RSP & 1 && x64_op_info(insn.op)->attributes & X64_A_STACK;
+            if (x64_gprs_written(&insn) & keep || stack) {
+                length = from;
+                pointers = pointers_before;
+                small = small_before;
+                break;
+            }
+            at += insn.length;
+        }
+    }
+}
+
+// ---- which flags are defined where
+static uint16_t undefined_after(const struct x64_insn *i, uint16_t before)
+{
+    const struct x64_op_info *info = x64_op_info(i->op);
+    uint16_t written = info->flags_written, undefined = info->flags_undefined;
+    if (i->op == X64_SHL || i->op == X64_SHR || i->op == X64_SAR || i->op == X64_SHLD || i->op == X64_SHRD || i->op == X64_ROL ||
+        i->op == X64_ROR || i->op == X64_RCL || i->op == X64_RCR) {
+        const struct x64_operand *count = &i->opd[i->operand_count - 1];
+        unsigned bits = i->opd[0].size * 8;
+        bool rotate = i->op == X64_ROL || i->op == X64_ROR || i->op == X64_RCL || i->op == X64_RCR;
+        if (count->kind == X64_OPD_IMM) {
+            unsigned n = (unsigned)count->value & (bits == 64 ? 63 : 31);
+            if (n == 0)
+                return before;
+            if (n != 1)
+                undefined |= X64_OF;                // only defined for a count of 1
+            if (!rotate && n > bits)
+                undefined |= X64_CF;                // and the result, for SHLD and SHRD: not generated
+            return (before & ~(written & ~undefined)) | undefined;
+        }
+        return before | undefined | X64_OF | (!rotate && bits < 32 ? X64_CF : 0);
+    }
+    if (i->prefixes & (X64_P_REP | X64_P_REPNE))
+        return before;                              // rcx may be 0
+    return (before & ~(written & ~undefined)) | undefined;
+}
+
+// Fills undefined[] for each byte offset where an instruction begins, and for the end. False: the sequence looks at an undefined flag,
+// or at a result the manual leaves open.
+static bool flow_undefined(uint16_t *undefined)
+{
+    memset(undefined, 0, (length + 1) * sizeof *undefined);
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (unsigned at = 0; at < length;) {
+            struct x64_insn i;
+            if (x64_decode(code + at, length - at, CODE_BASE + at, &i) != X64_OK)
+                return false;
+            uint16_t after = undefined_after(&i, undefined[at]);
+            unsigned next = at + i.length;
+            uint64_t target = i.opd[0].kind == X64_OPD_REL ? (uint64_t)i.opd[0].value - CODE_BASE : ~0ull;
+            if (target <= length && (undefined[target] | after) != undefined[target])
+                undefined[target] |= after, changed = true;
+            if ((undefined[next] | after) != undefined[next])
+                undefined[next] |= after, changed = true;
+            at = next;
+        }
+    }
+    for (unsigned at = 0; at < length;) {
+        struct x64_insn i;
+        x64_decode(code + at, length - at, CODE_BASE + at, &i);
+        if (x64_flags_read(&i) & undefined[at] & X64_ARITH_FLAGS)
+            return false;
+        if (i.op == X64_SHLD || i.op == X64_SHRD) {
+            const struct x64_operand *count = &i.opd[2];
+            if (i.opd[0].size == 2 && (count->kind != X64_OPD_IMM || (count->value & 31) > 16))
+                return false;
+        }
+        if (i.op == X64_BSWAP && i.opd[0].size == 2)
+            return false;
+        at += i.length;
+    }
+    return true;
+}
+
+// ---- native execution
+static struct vector vector;
+static volatile sig_atomic_t running;
+static ucontext_t home;
+static struct _libc_fpstate home_fp;
+
+static const int gregs[16] = {
+    REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+    REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+};
+
+static void enter(int number, siginfo_t *info, void *context)
+{
+    (void)number, (void)info;
+    ucontext_t *u = context;
+    home = *u;
+    home_fp = *u->uc_mcontext.fpregs;
+    for (unsigned i = 0; i < 16; i++)
+        u->uc_mcontext.gregs[gregs[i]] = (greg_t)vector.in.gpr[i];
+    u->uc_mcontext.gregs[REG_RIP] = (greg_t)CODE_BASE;
+    u->uc_mcontext.gregs[REG_EFL] = (greg_t)vector.in.rflags;
+    memcpy(u->uc_mcontext.fpregs->_xmm, vector.in.xmm, sizeof vector.in.xmm);
+    u->uc_mcontext.fpregs->mxcsr = vector.in.mxcsr;
+    running = 1;
+}
+
+static void leave(int number, siginfo_t *info, void *context)
+{
+    (void)info;
+    ucontext_t *u = context;
+    if (!running)
+        _exit(3);
+    running = 0;
+    for (unsigned i = 0; i < 16; i++)
+        vector.out.gpr[i] = (uint64_t)u->uc_mcontext.gregs[gregs[i]];
+    vector.out.rip = (uint64_t)u->uc_mcontext.gregs[REG_RIP];
+    vector.out.rflags = (uint64_t)u->uc_mcontext.gregs[REG_EFL];
+    memcpy(vector.out.xmm, u->uc_mcontext.fpregs->_xmm, sizeof vector.out.xmm);
+    vector.out.mxcsr = u->uc_mcontext.fpregs->mxcsr;
+    bool at_end = vector.out.rip == CODE_BASE + vector.code_bytes;
+    vector.outcome = number == SIGSEGV || number == SIGBUS ? OUTCOME_FAULT : number == SIGFPE ? OUTCOME_DIVIDE : number == SIGTRAP ? OUTCOME_TRAP :
+                     number == SIGILL ? (at_end ? OUTCOME_END : OUTCOME_ILLEGAL) : OUTCOME_LOST;
+    struct _libc_fpstate *fp = u->uc_mcontext.fpregs;
+    memcpy(u->uc_mcontext.gregs, home.uc_mcontext.gregs, sizeof home.uc_mcontext.gregs);
+    memcpy(fp->_xmm, home_fp._xmm, sizeof home_fp._xmm);
+    fp->mxcsr = home_fp.mxcsr;
+}
+
+static void watch(int number, void (*handler)(int, siginfo_t *, void *))
+{
+    struct sigaction a = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
+    sigfillset(&a.sa_mask);
+    sigaction(number, &a, 0);
+}
+
+static uint64_t window_now[WINDOW_BYTES / 8], window_before[WINDOW_BYTES / 8];
+
+static void run_natively(void)
+{
+    memcpy((void *)WINDOW_BASE, window_before, WINDOW_BYTES);
+    memset((void *)CODE_BASE, 0xcc, CODE_BYTES);
+    memcpy((void *)CODE_BASE, code, length);
+    memcpy((void *)(CODE_BASE + length), "\x0f\x0b", 2);
+    mprotect((void *)CODE_BASE, CODE_BYTES, PROT_READ | PROT_EXEC);
+    struct itimerval limit = { .it_value.tv_usec = 200000 }, off = { 0 };
+    setitimer(ITIMER_REAL, &limit, 0);
+    raise(SIGUSR1);
+    setitimer(ITIMER_REAL, &off, 0);
+    mprotect((void *)CODE_BASE, CODE_BYTES, PROT_READ | PROT_WRITE);
+    memcpy(window_now, (void *)WINDOW_BASE, WINDOW_BYTES);
+}
+
+static uint64_t random_float(bool wide)
+{
+    static const uint32_t f32[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x7f800001, 0x00000001,
+                                    0x007fffff, 0x00800000, 0x7f7fffff, 0x4f000000, 0xcf000000, 0x5f000000, 0x3f000000, 0x40490fdb, 0x4effffff };
+    static const uint64_t f64[] = { 0, 1ull << 63, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000,
+                                    0xfff8000000000000, 0x7ff0000000000001, 1, 0x000fffffffffffff, 0x0010000000000000, 0x7fefffffffffffff,
+                                    0x41e0000000000000, 0xc1e0000000000000, 0x43e0000000000000, 0x3fe0000000000000, 0x400921fb54442d18, 0x41dfffffffc00000 };
+    if (wide)
+        return chance(60) ? f64[below(sizeof f64 / sizeof *f64)] : random_next(&seed);
+    return f32[below(sizeof f32 / sizeof *f32)] | (uint64_t)f32[below(sizeof f32 / sizeof *f32)] << 32;
+}
+
+static void random_state(struct state *s)
+{
+    *s = (struct state){ .rip = CODE_BASE, .mxcsr = 0x1f80 };
+    for (unsigned i = 0; i < 16; i++)
+        s->gpr[i] = random_value(&seed);
+    for (unsigned i = 0; i < 16; i++) {
+        if (pointers >> i & 1)
+            s->gpr[i] = WINDOW_BASE + 0x1000 + below(0x200) * 16 + (chance(15) ? below(16) : 0);
+        else if (small >> i & 1)
+            s->gpr[i] = i == X64_RCX ? below(40) : (uint64_t)((int64_t)below(128) - 64);
+    }
+    s->gpr[X64_RSP] = WINDOW_BASE + 0x2000 + below(64) * 8;
+    s->rflags = 0x202 | (random_next(&seed) & X64_ARITH_FLAGS) | (chance(15) ? X64_DF : 0);
+    for (unsigned i = 0; i < 32; i++)
+        s->xmm[i] = chance(35) ? random_value(&seed) : random_float(chance(50));
+}
+
+static bool make_vector(const struct form *single)
+{
+    static uint16_t undefined[SEQUENCE_MAX + 1];
+    length = 0;
+    pointers = 1 << X64_RBX | 1 << X64_RSP | 1 << X64_RBP | 1 << X64_RSI | 1 << X64_RDI | 1 << X64_R12 | 1 << X64_R13;
+    small = 1 << X64_R9 | 1 << X64_R14 | (chance(50) ? 1 << X64_RCX : 0);
+    vector = (struct vector){ .magic = VECTOR_MAGIC, .number = vector.number };
+    random_state(&vector.in);
+    if (single) {
+        if (!generate_plain(single))
+            return false;
+    } else {
+        generate_some(1 + below(30), 0, 0);
+    }
+    if (!length || length > SEQUENCE_MAX - 16 || !flow_undefined(undefined))
+        return false;
+    vector.code_bytes = length;
+    memcpy(vector.code, code, length);
+    vector.window_seed = random_next(&seed) | 1;
+    window_fill(window_before, vector.window_seed);
+    run_natively();
+    if (vector.outcome == OUTCOME_LOST || vector.outcome == OUTCOME_ILLEGAL)
+        return false;
+    uint64_t offset = vector.out.rip - CODE_BASE;
+    uint16_t open = offset <= length ? undefined[offset] : X64_ARITH_FLAGS;
+    if (vector.outcome == OUTCOME_TRAP)
+        open = X64_ARITH_FLAGS;
+    vector.flags_mask = (X64_ALL_FLAGS & ~(uint64_t)open);
+    vector.mxcsr_mask = 0;
+    for (unsigned i = 0; i < WINDOW_BYTES / 8; i++)
+        vector.change_count += window_now[i] != window_before[i];
+    fwrite(&vector, sizeof vector, 1, stdout);
+    for (unsigned i = 0; i < WINDOW_BYTES / 8; i++)
+        if (window_now[i] != window_before[i]) {
+            struct change c = { i * 8, window_now[i] };
+            fwrite(&c, sizeof c, 1, stdout);
+        }
+    vector.number++;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4)
+        return fprintf(stderr, "usage: record single|random COUNT SEED [FORM-PREFIX]\n"), 2;
+    bool single = !strcmp(argv[1], "single");
+    unsigned count = (unsigned)strtoul(argv[2], 0, 0);
+    seed = strtoull(argv[3], 0, 0) * 0x9e3779b97f4a7c15ull | 1;
+    const char *only = argc > 4 ? argv[4] : "";
+    if (mmap((void *)WINDOW_BASE, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED ||
+        mmap((void *)CODE_BASE, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        return perror("mmap"), 2;
+    syscall(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, GS_BASE);
+    static uint8_t stack[65536];
+    sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof stack }, 0);
+    watch(SIGUSR1, enter);
+    static const int out[] = { SIGSEGV, SIGBUS, SIGFPE, SIGTRAP, SIGILL, SIGALRM };
+    for (unsigned i = 0; i < sizeof out / sizeof *out; i++)
+        watch(out[i], leave);
+    unsigned made = 0, tried = 0;
+    while (made < count && tried < count * 50 + 1000) {
+        const struct form *f = 0;
+        if (single) {
+            f = &forms[tried % FORM_COUNT];
+            if (strncmp(f->opcode, only, strlen(only))) {
+                tried++;
+                continue;
+            }
+        }
+        tried++;
+        made += make_vector(f);
+    }
+    return 0;
+}
