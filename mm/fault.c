@@ -148,10 +148,7 @@ enum fault_kind page_fault(struct aspace *as, uva_t address, enum page_access ac
         pte_t value = page_entry(as, span, *entry, turn);
         struct tlb_batch batch;
         tlb_batch_begin(&batch, &as->asid);
-        if (value != *entry)
-            page_write(va, entry, value, &batch);
-        else if (mode == FAULT_EL0)
-            tlb_batch_page(&batch, va);           // another core was faster, and this one's TLB remembers the refusal
+        page_write(va, entry, value, &batch);     // nothing to do when another core was faster
         tlb_batch_finish(&batch);
         if (mode == FAULT_EL0)
             tlb_publish();

@@ -236,6 +236,37 @@ TEST(protect_changes_what_pages_allow_at_once)
     space_end(as);
 }
 
+static uint32_t span_count(struct aspace *as)
+{
+    uint32_t count = 0;
+    for (struct span *span = span_from(&as->spans, 0); span; span = span_from(&as->spans, span->end))
+        count++;
+    return count;
+}
+
+TEST(spans_join_when_their_pages_are_alike_again)
+{
+    struct aspace *as = space(ASPACE_NATIVE);
+    uva_t base = get(as, 0, PAGES(64), PAGE_READWRITE, 0);
+    for (uint32_t i = 0; i < 64; i += 2)
+        EXPECT_EQ(STATUS_SUCCESS, aspace_commit(as, base + PAGES(i), PAGES(1), PAGE_READWRITE, 0));
+    EXPECT_EQ(64, span_count(as));
+    for (uint32_t i = 63; i < 64; i -= 2)
+        EXPECT_EQ(STATUS_SUCCESS, aspace_commit(as, base + PAGES(i), PAGES(1), PAGE_READWRITE, 0));
+    EXPECT_EQ(1, span_count(as));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_protect(as, base + PAGES(10), PAGES(10), PAGE_READONLY, NULL));
+    EXPECT_EQ(3, span_count(as));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_protect(as, base + PAGES(10), PAGES(5), PAGE_READWRITE, NULL));
+    EXPECT_EQ(3, span_count(as));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_protect(as, base, PAGES(64), PAGE_READONLY, NULL));
+    EXPECT_EQ(1, span_count(as));
+    uva_t next = get(as, 0, PAGES(16), PAGE_READWRITE, 0);       // another reservation, however alike
+    EXPECT_EQ(base + PAGES(64), next);
+    EXPECT_EQ(STATUS_SUCCESS, aspace_decommit(as, base, 0));
+    EXPECT_EQ(2, span_count(as));
+    space_end(as);
+}
+
 TEST(guard_pages_fire_once)
 {
     struct aspace *as = space(ASPACE_X64);
@@ -507,6 +538,33 @@ TEST(watched_page_calls_the_hook_before_a_store)
     EXPECT_EQ(2, aspace_write(as, base + PAGES(2) - 1, bytes, 2));
     EXPECT_EQ(5, hook.calls);
     EXPECT_EQ(STATUS_ACCESS_VIOLATION, aspace_watch(as, base + PAGES(4)));
+    space_end(as);
+}
+
+static void releasing_hook(struct aspace *as, uva_t page)
+{
+    hook.calls++;
+    aspace_watch_hook = NULL;
+    EXPECT_EQ(STATUS_SUCCESS, aspace_release(as, page, 0));      // as another thread might just then
+}
+
+TEST(watched_page_may_go_while_the_hook_runs)
+{
+    struct aspace *as = watched_space();
+    for (uint32_t i = 0; i < 4; i++) {
+        uva_t base = get(as, 0, PAGES(2), PAGE_READWRITE, REGION_COMMIT);
+        EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base));
+        aspace_watch_hook = releasing_hook;
+        if (i == 0)
+            EXPECT_EQ(FAULT_ACCESS_VIOLATION, touch(as, base, ACCESS_WRITE));
+        else if (i == 1)
+            EXPECT_EQ(STATUS_CONFLICTING_ADDRESSES, aspace_protect(as, base, PAGES(2), PAGE_READONLY, NULL));
+        else if (i == 2)
+            EXPECT_EQ(STATUS_UNABLE_TO_FREE_VM, aspace_release(as, base, 0));
+        else
+            EXPECT_EQ(STATUS_UNABLE_TO_FREE_VM, aspace_unmap(as, base));
+        EXPECT_EQ(i + 1, hook.calls);
+    }
     space_end(as);
 }
 

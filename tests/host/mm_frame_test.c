@@ -12,6 +12,24 @@ static uint32_t random_below(uint32_t bound)
     return (seed >> 8) % bound;
 }
 
+// Takes every frame there is, one by one, checks that none comes twice, and gives them back.
+static void expect_all_there(void)
+{
+    uint64_t total = frame_total(), count = 0;
+    pa_t frame, *taken = malloc(total * sizeof *taken);
+    while (count < total && frame_take(FRAME_KERNEL, &frame) == STATUS_SUCCESS) {
+        EXPECT(*frame_tag(frame) == 0);
+        *frame_tag(frame) = 1;
+        taken[count++] = frame;
+    }
+    EXPECT_EQ(total, count);
+    EXPECT_EQ(STATUS_NO_MEMORY, frame_take(FRAME_KERNEL, &frame));
+    while (count)
+        frame_give(taken[--count]);
+    EXPECT_EQ(total, frame_free_total());
+    free(taken);
+}
+
 static bool page_is_zero(pa_t frame)
 {
     const uint64_t *words = frame_pointer(frame);
@@ -98,6 +116,22 @@ TEST(frame_runs_random_against_a_map)
     EXPECT_EQ(total, frame_free_total());
     for (uint32_t owner = 0; owner < FRAME_OWNER_COUNT; owner++)
         EXPECT_EQ(0, frame_owned_total(owner));
+    expect_all_there();
+}
+
+TEST(frame_blocks_do_not_merge_over_the_end_of_a_bank)
+{
+    fake_reset();
+    // The last block of the first bank is as large as the first of the second, whose frames come next in the array.
+    const struct memory_range banks[] = {
+        { FAKE_RAM_START, FAKE_RAM_START + (3ull << 20) }, { FAKE_HIGH_START, FAKE_HIGH_START + (1ull << 20) },
+    };
+    frame_init(banks, 2);
+    for (uint32_t round = 0; round < 3; round++) {
+        expect_all_there();
+        pa_t run;
+        EXPECT_EQ(STATUS_NO_MEMORY, frame_take_run(FRAME_KERNEL, 257, &run));    // needs 512 together
+    }
 }
 
 TEST(frame_shared_is_freed_by_its_last_owner)

@@ -272,13 +272,18 @@ KTEST(mm_asids_roll_over_and_spaces_stay_apart)
 #define SHOOTDOWN_ROUNDS 400u
 static struct { struct aspace *as; uva_t base; uint32_t arrived, finished; uint64_t floor, reads, hits, stale; } shoot;
 
+static void wait_for_reads(void)
+{
+    uint64_t before = __atomic_load_n(&shoot.reads, __ATOMIC_RELAXED);
+    for (uint32_t spin = 0; __atomic_load_n(&shoot.reads, __ATOMIC_RELAXED) < before + 3 && spin < 100000; spin++)
+        cpu_relax();
+}
+
 static void shootdown_writer(void)
 {
     for (uint64_t round = 1; round <= SHOOTDOWN_ROUNDS; round++) {
         KEXPECT(user_copy_out(shoot.base, &round, 8) == STATUS_SUCCESS);
-        for (uint64_t reads = __atomic_load_n(&shoot.reads, __ATOMIC_RELAXED), spin = 0;
-             __atomic_load_n(&shoot.reads, __ATOMIC_RELAXED) < reads + 3 && spin < 100000; spin++)
-            cpu_relax();                                      // let the others have it in their TLBs
+        wait_for_reads();                                     // let the others have it in their TLBs
         if (round % 2)
             KEXPECT(aspace_decommit(shoot.as, shoot.base, PAGE_BYTES) == STATUS_SUCCESS);
         else
@@ -289,6 +294,7 @@ static void shootdown_writer(void)
             memset(frame_pointer(frame), 0xdd, PAGE_BYTES);
             frame_give(frame);
         }
+        wait_for_reads();
         if (round % 2 == 0)
             KEXPECT(aspace_decommit(shoot.as, shoot.base, PAGE_BYTES) == STATUS_SUCCESS);
         KEXPECT(aspace_commit(shoot.as, shoot.base, PAGE_BYTES, PAGE_READWRITE, 0) == STATUS_SUCCESS);
