@@ -9,7 +9,8 @@ static bool field_read(const uint8_t *header, unsigned field, uint32_t *value)
     *value = 0;
     for (unsigned i = 0; i < 8; i++) {
         uint8_t c = header[6 + 8 * field + i];
-        unsigned digit = c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10u : 16;
+        unsigned letter = c | 32u;
+        unsigned digit = c >= '0' && c <= '9' ? c - 48u : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : 16;
         if (digit > 15)
             return false;
         *value = *value << 4 | digit;

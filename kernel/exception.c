@@ -5,6 +5,7 @@
 #include "kernel/log.h"
 #include "kernel/process.h"
 #include "kernel/thread.h"
+#include "kernel/wait.h"
 #include "mm/heap.h"
 #include "mm/user.h"
 
@@ -156,7 +157,12 @@ void exception_crash(struct trap_frame *frame, const struct exception_record *re
     struct thread *self = thread_current();
     if (!detail && self->exception_detail.code == record->code && self->exception_detail.address == record->address)
         detail = self->exception_detail.text;
+    self->frame_replaced = true;
+    // Threads that crash together: the first reports, the others end with the process.
+    if (__atomic_exchange_n(&self->process->crashed, true, __ATOMIC_RELAXED)) {
+        wait_sleep(WAIT_FOREVER);
+        return;
+    }
     crash_report(frame, record, detail, line, sizeof line);
     process_terminate(self->process, (status_t)record->code, EXIT_EXCEPTION, line);
-    self->frame_replaced = true;
 }

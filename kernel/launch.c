@@ -189,7 +189,7 @@ static void run_program(struct verdict *verdict)
     verdict->reason = process->reason;
     if (process->machine == MACHINE_X64)
         verdict->memory_model = process->ended.threads > 1 ? "tso" : "plain";
-    if (process->reason != EXIT_NORMAL)
+    if (process->reason == EXIT_LOAD)           // a crash has said everything on stderr
         format_text(verdict->text, sizeof verdict->text, "%s", process->verdict[0] ? process->verdict : status_text(process->exit_status));
     log_info("%s ended with status 0x%08x", process->name, (uint32_t)process->exit_status);
     object_release(&process->object);

@@ -46,6 +46,7 @@ struct process {
     struct list threads;
     uint32_t thread_count, users;
     bool ending;
+    bool crashed;                        // its crash has been reported
     status_t exit_status;
     enum exit_reason reason;
     char verdict[512];                   // for the launcher: crash line, refusal
