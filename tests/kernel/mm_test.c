@@ -403,3 +403,49 @@ KTEST(mm_frames_are_zero_and_counted)
         frame_give(run + i * PAGE_BYTES);
     KEXPECT(frame_free_total() == free && frame_owned_total(FRAME_CODE) == code);
 }
+
+static struct aspace *crowded;
+
+// Every core works in the same space, each on what it has allocated itself.
+static void crowd_core(void *unused)
+{
+    (void)unused;
+    struct visit v;
+    visit_begin(&v, crowded);
+    uint32_t state = this_cpu()->index * 104729u + 3;
+    struct { uva_t base; uint32_t pages; bool locked; } slots[12] = { 0 };
+    for (uint32_t step = 0; step < 3000; step++) {
+        state = state * 1664525u + 1013904223u;
+        uint32_t i = (state >> 8) % 12;
+        uint64_t mark = (uint64_t)this_cpu()->index << 32 | i, seen = 0;
+        if (!slots[i].base) {
+            uint64_t size = PAGES(slots[i].pages = 1 + (state >> 12) % 5);
+            KEXPECT(aspace_allocate(crowded, &slots[i].base, &size, PAGE_READWRITE,
+                                    REGION_COMMIT | (state >> 20 & 1 ? REGION_TOP_DOWN : 0)) == STATUS_SUCCESS);
+            for (uint32_t page = 0; page < slots[i].pages; page++)
+                KEXPECT(user_copy_out(slots[i].base + PAGES(page) + 8 * i, &mark, 8) == STATUS_SUCCESS);
+            slots[i].locked = false;
+        } else if (state >> 24 & 1) {
+            slots[i].locked = !slots[i].locked;
+            KEXPECT(aspace_protect(crowded, slots[i].base, PAGES(slots[i].pages),
+                                   slots[i].locked ? PAGE_READONLY : PAGE_READWRITE, NULL) == STATUS_SUCCESS);
+        } else {
+            uva_t last = slots[i].base + PAGES(slots[i].pages - 1) + 8 * i;
+            KEXPECT(user_copy_in(&seen, last, 8) == STATUS_SUCCESS && seen == mark);
+            KEXPECT(user_copy_out(last, &mark, 8) == (slots[i].locked ? STATUS_ACCESS_VIOLATION : STATUS_SUCCESS));
+            KEXPECT(aspace_release(crowded, slots[i].base, 0) == STATUS_SUCCESS);
+            slots[i].base = 0;
+        }
+    }
+    visit_end(&v);
+}
+
+KTEST(mm_one_space_holds_under_all_cores)
+{
+    KEXPECT(aspace_create(ASPACE_X64, &crowded) == STATUS_SUCCESS);
+    uint64_t daif = interrupts_mask();
+    smp_call_others(crowd_core, NULL);
+    crowd_core(NULL);
+    interrupts_restore(daif);
+    aspace_destroy(crowded);
+}
