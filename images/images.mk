@@ -16,7 +16,7 @@ IMAGE_TARGET_ec    := arm64ec-pc-windows-gnu
 IMAGE_TARGET_arm64 := aarch64-pc-windows-gnu
 IMAGE_TARGET_x64   := x86_64-pc-windows-gnu
 # One function a section lets the linker drop what an image does not use. No stack cookies in our own images.
-IMAGE_FLAGS := -O2 -g -gcodeview -ffunction-sections -fno-stack-protector -fno-builtin -ffreestanding -nostdlibinc -I.
+IMAGE_FLAGS := -O2 -g -gcodeview -funwind-tables -ffunction-sections -fno-stack-protector -fno-builtin -ffreestanding -nostdlibinc -I.
 IMAGE_WARN  := -Wall -Wextra -Werror
 IMAGE_WIN   := -isystem $(CLANG_INCLUDE) -isystem $(WIN_INCLUDE)
 
@@ -39,16 +39,16 @@ CRT_ec    := images/crt/chpe.S images/crt/chkstk.S images/crt/mem.c images/crt/s
 CRT_arm64 := images/crt/loadcfg.S images/crt/chkstk.S images/crt/mem.c images/crt/security.c
 CRT_x64   := images/crt/loadcfg.S images/crt/chkstk_x64.S images/crt/mem.c images/crt/security.c
 
-# $(call dll,NAME,SOURCES for both views,further EC-view SOURCES (x64: prefix chooses that kind),ENTRY or none,DLLs it imports)
+# $(call dll,NAME,SOURCES for both views,x64 SOURCES of the EC view,ENTRY or none,DLLs it imports,SOURCES of the native view alone)
 define dll
-$(I)/$(1).dll: $$(call objects_of,ec,$(2) $$(CRT_ec)) $$(call objects_of,arm64,$(2) $$(CRT_arm64)) \
+$(I)/$(1).dll: $$(call objects_of,ec,$(2) $$(CRT_ec)) $$(call objects_of,arm64,$(2) $(6) $$(CRT_arm64)) \
     $$(call objects_of,x64,$(3)) images/$(1)/$(1).def $(5:%=$(I)/lib/%.lib) images/images.mk
 	$$(call say,LINK,$$@)
+	$$(file >$$@.objects,$$(filter %.obj %.lib,$$^))
 	$$(Q)$$(LLD_LINK) -nologo -machine:arm64x -dll -noimplib -debug -nodefaultlib -opt:ref -opt:noicf -out:$$@ -pdb:$$(@:.dll=.pdb) \
-	    -def:images/$(1)/$(1).def -defArm64Native:images/$(1)/$(1).def $(if $(4),-entry:$(4),-noentry) \
-	    $$(filter %.obj,$$^) $$(filter %.lib,$$^)
+	    -def:images/$(1)/$(1).def -defArm64Native:images/$(1)/$(1).def $(if $(4),-entry:$(4),-noentry) @$$@.objects
 IMAGES += $(I)/$(1).dll
-IMAGE_OBJECTS += $$(call objects_of,ec,$(2) $$(CRT_ec)) $$(call objects_of,arm64,$(2) $$(CRT_arm64)) $$(call objects_of,x64,$(3))
+IMAGE_OBJECTS += $$(call objects_of,ec,$(2) $$(CRT_ec)) $$(call objects_of,arm64,$(2) $(6) $$(CRT_arm64)) $$(call objects_of,x64,$(3))
 endef
 
 # Import libraries come from the definition files, so that DLLs may import each other: lib/ for Arm64X, libx64/ for x64.
@@ -69,6 +69,36 @@ $(eval $(call dll,ntdll,$(NTDLL),,,))
 KERNEL32 := $(sort $(wildcard images/kernel32/*.c))
 $(eval $(call import_library,kernel32))
 $(eval $(call dll,kernel32,$(KERNEL32),,,ntdll))
+
+# ---- the C library: newlib's sources, unpacked beside the toolchain, and ours around them --------------------------------
+NEWLIB := $(DEPS)/newlib
+NEWLIB_READY := $(NEWLIB)/.unpacked
+$(NEWLIB_READY): | $(READY)
+	$(call say,UNPACK,$(NEWLIB_SRC))
+	$(Q)rm -rf $(NEWLIB) && mkdir -p $(NEWLIB)
+	$(Q)tar -xf $(or $(NEWLIB_SRC),$(wildcard /usr/src/newlib/newlib-*.tar.xz)) -C $(NEWLIB) --strip-components=1 --wildcards '*/newlib/libc/*' '*/newlib/libm/*'
+	@touch $@
+
+NEWLIB_C := $(addprefix libc/,$(shell cat images/ucrtbase/newlib/libc.txt)) $(addprefix libm/,$(shell cat images/ucrtbase/newlib/libm.txt))
+# newlib takes its word from these, in both namespaces: an LLP64 arm64 machine that is not Windows.
+NEWLIB_FLAGS := -Iimages/ucrtbase/newlib -I$(NEWLIB)/newlib/libc/include -I$(NEWLIB)/newlib/libc/time -I$(NEWLIB)/newlib/libm/common \
+    -I$(NEWLIB)/newlib/libc/stdio -I$(NEWLIB)/newlib/libc/stdlib -I$(NEWLIB)/newlib/libc/locale -I$(NEWLIB)/newlib/libc/string \
+    -isystem $(CLANG_INCLUDE) -U_WIN32 -U__MINGW32__ -U__MINGW64__ -U__WIN32__ -U_WIN64 -U__x86_64__ -U__x86_64 -U__amd64__ \
+    -U__amd64 -D__aarch64__ -D__OBSOLETE_MATH=0 -D__DYNAMIC_REENT__
+define newlib_rules
+$(IO)/$(1)/newlib/%.c.obj: images/images.mk $(NEWLIB_READY)
+	@mkdir -p $$(@D)
+	$$(call say,CC,newlib/$$*.c ($(1)))
+	$$(Q)$$(CLANG) --target=$(IMAGE_TARGET_$(1)) -std=gnu17 $(IMAGE_FLAGS) -w $(NEWLIB_FLAGS) -c -o $$@ $(NEWLIB)/newlib/$$*.c
+$(IO)/$(1)/images/ucrtbase/%.c.obj: images/ucrtbase/%.c images/images.mk $(NEWLIB_READY)
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$< ($(1)))
+	$$(Q)$$(CLANG) --target=$(IMAGE_TARGET_$(1)) -std=gnu17 $(IMAGE_FLAGS) $(IMAGE_WARN) $(NEWLIB_FLAGS) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach kind,ec arm64,$(eval $(call newlib_rules,$(kind))))
+UCRT_C := $(sort $(wildcard images/ucrtbase/*.c images/ucrtbase/newlib/*.c))
+$(eval $(call import_library,ucrtbase))
+$(eval $(call dll,ucrtbase,$(UCRT_C) $(addprefix newlib/,$(NEWLIB_C)),images/ucrtbase/setjmp_x64.S,DllMain,ntdll kernel32,images/ucrtbase/setjmp_arm64.S))
 
 IMAGE_OBJECTS := $(sort $(IMAGE_OBJECTS))
 images: $(IMAGES)
