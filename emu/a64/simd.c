@@ -49,7 +49,7 @@ A64_V2_FLOAT(X)
     void a64_##name(struct a64_buf *b, enum a64_arr arr, a64_vreg vd, a64_vreg vn, unsigned amount) \
     { \
         unsigned element = 8u << (arr >> 1); \
-        if (amount < (least) || amount > (most)) \
+        if (amount - (least) > (most) - (least))     /* below least wraps */ \
             b->bad = true; \
         a64_word(b, (base) | q_of(arr) | a64_field(b, (value) & 127, 7, 16) | registers(b, vd, vn)); \
     }
