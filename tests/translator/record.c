@@ -23,6 +23,7 @@ struct form { const char *opcode, *kinds; };
 static const struct form forms[] = {
 #define F(opcode, kinds) { opcode, kinds },
 #include "tests/translator/forms.inc"
+#include "tests/translator/forms_sse.inc"
 #undef F
 };
 enum { FORM_COUNT = sizeof forms / sizeof *forms };
