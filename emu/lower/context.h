@@ -145,6 +145,9 @@ struct lower_context {
     const struct lower_block *block;
     uint16_t live;
     uint8_t temps;
+    // of the block so far: x64 registers whose value mod 16 has been checked (lower_sse_align)
+    uint16_t aligned_known;
+    uint8_t aligned_low[16];
     struct lower_flags flags;
 };
 
@@ -216,6 +219,7 @@ void lower_branch(struct lower_context *cx, struct lower_condition c, uint32_t l
 struct lower_condition lower_opposite(struct lower_condition c);
 // NZCV as scratch inside one instruction. Save returns the register restore needs (A64_ZR: nothing to restore).
 a64_reg lower_nzcv_save(struct lower_context *cx);
+bool lower_nzcv_free(struct lower_context *cx);                 // nothing to save: NZCV may be overwritten, and is then lost
 void lower_nzcv_restore(struct lower_context *cx, a64_reg saved);
 
 // ---- shared among families

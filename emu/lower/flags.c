@@ -520,14 +520,20 @@ void lower_branch(struct lower_context *cx, struct lower_condition c, uint32_t l
     }
 }
 
-a64_reg lower_nzcv_save(struct lower_context *cx)
+bool lower_nzcv_free(struct lower_context *cx)
 {
     struct lower_flags *f = &cx->flags;
     bool in_nzcv = f->nz != NZ_LOGIC || f->cf == CF_INVERTED || f->cf == CF_DIRECT;
-    if (!in_nzcv || !(cx->live & (f->pa == PA_FCMP ? X64_ARITH_FLAGS : FLAGS_NZC))) {
-        f->hw_too = false;
+    if (in_nzcv && cx->live & (f->pa == PA_FCMP ? X64_ARITH_FLAGS : FLAGS_NZC))
+        return false;
+    f->hw_too = false;
+    return true;
+}
+
+a64_reg lower_nzcv_save(struct lower_context *cx)
+{
+    if (lower_nzcv_free(cx))
         return A64_ZR;
-    }
     a64_reg t = lower_temp(cx);
     a64_mrs_nzcv(cx->b, t);
     return t;

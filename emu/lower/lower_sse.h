@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 // SSE and SSE2: which function lowers which operation. Each list is read twice: for the dispatch rows (lower_ops_sse.inc) and
 // where the family's functions are made. xmm n is v n; v16..v31 are scratch. MMX forms are not lowered: every function refuses
-// them. NaNs that an operation makes out of numbers, and the choice between two NaNs, follow arm (README: what is not exact).
+// them.
+//
+// Alignment: a memory operand that x64 wants aligned is checked once per base register and block; the trap is out of line.
+// NaN: where the result of an arithmetic operation is one, code out of line makes it what x64 makes of the operands
+// (SDM vol. 1 table 4-7: the first that is a NaN, made quiet; else the default NaN, which is negative).
 #pragma once
 #include "emu/a64/simd.h"
 #include "emu/lower/context.h"
@@ -20,7 +24,9 @@
     X(ANDPS, and_v, 16B) X(ANDPD, and_v, 16B) X(ORPS, orr_v, 16B) X(ORPD, orr_v, 16B) X(XORPS, eor_v, 16B) X(XORPD, eor_v, 16B) \
     X(PUNPCKLBW, zip1, 16B) X(PUNPCKLWD, zip1, 8H) X(PUNPCKLDQ, zip1, 4S) X(PUNPCKLQDQ, zip1, 2D) \
     X(PUNPCKHBW, zip2, 16B) X(PUNPCKHWD, zip2, 8H) X(PUNPCKHDQ, zip2, 4S) X(PUNPCKHQDQ, zip2, 2D) \
-    X(UNPCKLPS, zip1, 4S) X(UNPCKHPS, zip2, 4S) X(UNPCKLPD, zip1, 2D) X(UNPCKHPD, zip2, 2D) \
+    X(UNPCKLPS, zip1, 4S) X(UNPCKHPS, zip2, 4S) X(UNPCKLPD, zip1, 2D) X(UNPCKHPD, zip2, 2D)
+// dst = op(dst, src) in floating point
+#define SSE_PACKED_FLOAT(X) \
     X(ADDPS, fadd_v, 4S) X(ADDPD, fadd_v, 2D) X(SUBPS, fsub_v, 4S) X(SUBPD, fsub_v, 2D) \
     X(MULPS, fmul_v, 4S) X(MULPD, fmul_v, 2D) X(DIVPS, fdiv_v, 4S) X(DIVPD, fdiv_v, 2D)
 // low element of dst = op(dst, src), the rest of dst stays
@@ -44,6 +50,7 @@
 
 #define X(name, ...) lower_function lower_##name;
 SSE_PACKED(X)
+SSE_PACKED_FLOAT(X)
 SSE_SCALAR(X)
 SSE_SHIFT(X)
 SSE_OTHER(X)
@@ -51,5 +58,7 @@ SSE_OTHER(X)
 
 // No operand is an MMX register.
 bool lower_sse_form(const struct x64_insn *insn);
+// Traps unless the memory operand is aligned, if the instruction wants that.
+void lower_sse_align(struct lower_context *cx, const struct x64_insn *insn);
 // The vector register of an XMM operand; a memory operand is loaded into `into` (its size, the rest zero).
 a64_vreg lower_sse_read(struct lower_context *cx, const struct x64_operand *opd, a64_vreg into);

@@ -2,7 +2,62 @@
 // SSE and SSE2 floating point: arithmetic, comparison, conversion. Rounding is FPCR's, which MXCSR.RC is kept in.
 #include "emu/lower/lower_sse.h"
 
-// ---- scalar arithmetic
+// ---- NaN results. Arm prefers a signalling operand, and its default NaN is positive.
+
+enum { RESULT = 16 };                       // v16: what the arm instruction made; the operands are still whole
+
+// reg: first operand, second operand, arrangement. Lanes that are no NaN stay.
+static void mend_nan(struct lower_context *cx, const struct lower_deferred *d)
+{
+    struct a64_buf *b = cx->b;
+    a64_vreg first = d->reg[0], second = d->reg[1];
+    enum a64_arr arr = d->reg[2];
+    uint64_t quiet = arr == A64_2D ? 0x0008000000000000ull : 0x0040000000400000ull;
+    uint64_t fresh = arr == A64_2D ? 0xfff8000000000000ull : 0xffc00000ffc00000ull;
+    lower_literal_v(cx, 20, quiet, quiet);
+    lower_literal_v(cx, 21, fresh, fresh);
+    a64_fcmeq(b, arr, 18, second, second);
+    a64_orr_v(b, A64_16B, 22, second, 20);
+    a64_bsl(b, A64_16B, 18, 21, 22);        // a number: the default NaN, else the operand made quiet
+    a64_fcmeq(b, arr, 19, first, first);
+    a64_orr_v(b, A64_16B, 22, first, 20);
+    a64_bsl(b, A64_16B, 19, 18, 22);
+    a64_fcmeq(b, arr, 22, RESULT, RESULT);
+    a64_bif(b, A64_16B, RESULT, 19, 22);
+    lower_b(cx, d->back);
+}
+
+// Goes out of line when the scalar result, or any lane of the packed one, is a NaN.
+static void check_nan(struct lower_context *cx, enum a64_size s, bool is_scalar, a64_vreg first, a64_vreg second)
+{
+    struct a64_buf *b = cx->b;
+    enum a64_arr arr = s == A64_X ? A64_2D : A64_4S;
+    if (cx->config->features.afp)           // FPCR.AH and NEP do all this
+        return;
+    struct lower_deferred *d = lower_defer(cx, mend_nan);
+    d->back = lower_label(cx);
+    d->reg[0] = first;
+    d->reg[1] = second;
+    d->reg[2] = (a64_reg)arr;
+    if (is_scalar && lower_nzcv_free(cx)) {
+        a64_fcmp(b, s, RESULT, RESULT);
+        lower_b_cond(cx, A64_VS, d->label);
+    } else {
+        a64_reg t = lower_temp(cx);
+        if (is_scalar) {
+            a64_fcmeq_s(b, s, 18, RESULT, RESULT);
+            a64_umov(b, 2, t, 18, 0);
+        } else {
+            a64_fcmeq(b, arr, 18, RESULT, RESULT);
+            a64_uminv(b, A64_4S, 18, 18);
+            a64_umov(b, 2, t, 18, 0);
+        }
+        lower_cbz(cx, A64_W, t, d->label);
+    }
+    lower_bind(cx, d->back);
+}
+
+// ---- arithmetic
 
 static void put_low(struct lower_context *cx, enum a64_size s, a64_vreg vd, a64_vreg value)
 {
@@ -12,15 +67,31 @@ static void put_low(struct lower_context *cx, enum a64_size s, a64_vreg vd, a64_
 static bool scalar(struct lower_context *cx, const struct x64_insn *insn, enum a64_size s,
                    void (*emit)(struct a64_buf *, enum a64_size, a64_vreg, a64_vreg, a64_vreg))
 {
-    a64_vreg source = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
-    emit(cx->b, s, 16, vd, source);
-    put_low(cx, s, vd, 16);
+    a64_vreg source = lower_sse_read(cx, &insn->opd[1], 17), vd = insn->opd[0].reg;
+    emit(cx->b, s, RESULT, vd, source);
+    check_nan(cx, s, true, vd, source);
+    put_low(cx, s, vd, RESULT);
     return true;
 }
 
 #define X(name, emitter, size) \
     bool lower_##name(struct lower_context *cx, const struct x64_insn *insn) { return scalar(cx, insn, A64_##size, a64_##emitter); }
 SSE_SCALAR(X)
+#undef X
+
+static bool packed(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr,
+                   void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg))
+{
+    a64_vreg source = lower_sse_read(cx, &insn->opd[1], 17), vd = insn->opd[0].reg;
+    emit(cx->b, arr, RESULT, vd, source);
+    check_nan(cx, arr == A64_2D ? A64_X : A64_W, false, vd, source);
+    a64_mov_v(cx->b, vd, RESULT);
+    return true;
+}
+
+#define X(name, emitter, arr) \
+    bool lower_##name(struct lower_context *cx, const struct x64_insn *insn) { return packed(cx, insn, A64_##arr, a64_##emitter); }
+SSE_PACKED_FLOAT(X)
 #undef X
 
 // ---- minimum and maximum: the second operand unless the first is strictly less (greater); so it wins for NaN and for zeros
@@ -115,8 +186,10 @@ bool lower_COMISD(struct lower_context *cx, const struct x64_insn *insn) { retur
 
 static bool root(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr)
 {
-    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
-    a64_fsqrt_v(cx->b, arr, insn->opd[0].reg, s);
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 17);
+    a64_fsqrt_v(cx->b, arr, RESULT, s);
+    check_nan(cx, arr == A64_2D ? A64_X : A64_W, false, s, s);
+    a64_mov_v(cx->b, insn->opd[0].reg, RESULT);
     return true;
 }
 bool lower_SQRTPS(struct lower_context *cx, const struct x64_insn *insn) { return root(cx, insn, A64_4S); }
@@ -124,8 +197,9 @@ bool lower_SQRTPD(struct lower_context *cx, const struct x64_insn *insn) { retur
 
 static bool root_scalar(struct lower_context *cx, const struct x64_insn *insn, enum a64_size size)
 {
-    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
-    a64_fsqrt(cx->b, size, 16, s);
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 17);
+    a64_fsqrt(cx->b, size, RESULT, s);
+    check_nan(cx, size, true, s, s);
     put_low(cx, size, insn->opd[0].reg, 16);
     return true;
 }

@@ -10,11 +10,43 @@ bool lower_sse_form(const struct x64_insn *insn)
     return true;
 }
 
+static void misaligned(struct lower_context *cx, const struct lower_deferred *d)
+{
+    (void)d;
+    lower_svc(cx, SVC_EMU_TRAP);            // the kernel sees the address again and raises #GP
+}
+
+void lower_sse_align(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_mem *m = &insn->mem;
+    if (!(insn->form & X64_F_ALIGNED))
+        return;
+    bool simple = m->base < 16 && m->index == X64_REG_NONE && m->segment == X64_SEGMENT_NONE && m->address_size == 8;
+    unsigned low = (unsigned)(0 - (uint64_t)m->disp) & 15;      // what the base must end in
+    if (simple && cx->aligned_known >> m->base & 1 && cx->aligned_low[m->base] == low)
+        return;
+    a64_reg t = lower_temp(cx);
+    if (simple && low == 0 && m->base != X64_RSP)
+        a64_and_imm(cx->b, A64_W, t, lower_gpr(m->base), 15);
+    else
+        a64_and_imm(cx->b, A64_W, t, lower_effective_address(cx, m, t, A64_X), 15);
+    if (m->segment == X64_GS) {             // the base need not be aligned
+        a64_add_reg(cx->b, A64_W, t, t, 18, A64_LSL, 0);
+        a64_and_imm(cx->b, A64_W, t, t, 15);
+    }
+    lower_cbnz(cx, A64_W, t, lower_defer(cx, misaligned)->label);
+    if (simple) {
+        cx->aligned_known |= (uint16_t)(1u << m->base);
+        cx->aligned_low[m->base] = (uint8_t)low;
+    }
+}
+
 a64_vreg lower_sse_read(struct lower_context *cx, const struct x64_operand *opd, a64_vreg into)
 {
     if (opd->kind == X64_OPD_XMM)
         return opd->reg;
     unsigned log2 = lower_log2(opd->size);
+    lower_sse_align(cx, &cx->insn->x);
     lower_load_v(cx, log2, into, lower_address(cx, &cx->insn->x, log2));
     return into;
 }

@@ -8,6 +8,8 @@ static bool move(struct lower_context *cx, const struct x64_insn *insn)
     const struct x64_operand *to = &insn->opd[0], *from = &insn->opd[1];
     if (!lower_sse_form(insn))
         return false;
+    if (insn->form & X64_F_MEM)
+        lower_sse_align(cx, insn);
     if (to->kind == X64_OPD_MEM)
         lower_store_v(cx, 4, from->reg, lower_address(cx, insn, 4));
     else if (from->kind == X64_OPD_MEM)

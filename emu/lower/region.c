@@ -219,8 +219,10 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
     lower_function *function = lower_find((enum x64_op)x->op);
     if (function && !uses_fs(x)) {
         uint32_t before = cx->b->count;
-        if (function(cx, x))
+        if (function(cx, x)) {
+            cx->aligned_known &= (uint16_t)~x64_gprs_written(x);
             return true;
+        }
         if (cx->b->count != before)
             cx->b->bad = true;
     }
@@ -232,6 +234,7 @@ static void lower_block(struct lower_context *cx, struct lower_block *k)
 {
     cx->block = k;
     cx->flags = k->inherits ? k->flags : lower_flags_at_entry;
+    cx->aligned_known = 0;
     lower_bind(cx, k->label);
     if (k->entry) {
         struct lower_result *r = cx->result;

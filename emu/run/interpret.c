@@ -37,19 +37,25 @@ static void gpr_put(struct machine *m, unsigned reg, unsigned size, uint64_t val
         *home = (*home & ~((1ull << size * 8) - 1)) | (value & ((1ull << size * 8) - 1));
 }
 
-static uint64_t address_of(struct machine *m)
+uint64_t interpret_address(const struct trap_frame *frame, const struct x64_insn *insn)
 {
-    const struct x64_mem *mem = &m->insn->mem;
-    uint64_t sum = mem->disp;
+    struct machine m = { .frame = (struct trap_frame *)frame };
+    const struct x64_mem *mem = &insn->mem;
+    uint64_t sum = (uint64_t)mem->disp;
     if (mem->base == X64_REG_RIP)
         sum = mem->address;
     else if (mem->base != X64_REG_NONE)
-        sum += *gpr(m, mem->base);
+        sum += *gpr(&m, mem->base);
     if (mem->index != X64_REG_NONE)
-        sum += *gpr(m, mem->index) * mem->scale;
+        sum += *gpr(&m, mem->index) * mem->scale;
     if (mem->address_size == 4)
         sum = (uint32_t)sum;
-    return mem->segment == X64_GS ? sum + m->frame->x[18] : sum;
+    return mem->segment == X64_GS ? sum + frame->x[18] : sum;
+}
+
+static uint64_t address_of(struct machine *m)
+{
+    return interpret_address(m->frame, m->insn);
 }
 
 static enum emu_outcome memory_get(struct machine *m, void *to, unsigned bytes)

@@ -133,6 +133,7 @@ extern const uint8_t emu_stubs_start[], emu_stubs_end[], emu_stub_enter_ec[], em
 // interpret.c: the instruction at rip on the frame (x64 registers in their arm64 homes, canonical flags).
 // EMU_RESUME: done. EMU_EXCEPTION: *out says what, nothing changed. EMU_NOT_MINE: not an instruction known here.
 enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, struct exception *out);
+uint64_t interpret_address(const struct trap_frame *frame, const struct x64_insn *insn);   // of the memory operand
 extern const uint8_t x64_register_home[16];       // arm64 register number of an x64 one; 31 is sp
 
 void exception_access(struct exception *e, uint64_t rip, unsigned kind, uint64_t address);   // kind 0 read, 1 write, 8 execute

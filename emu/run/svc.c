@@ -132,6 +132,10 @@ static enum emu_outcome raise_at(struct emu_process *p, struct trap_frame *frame
     }
     if (insn.op == X64_INT || insn.op == X64_INT3 || insn.op == X64_INT1)
         return interrupt(&insn, out);
+    if (insn.form & X64_F_ALIGNED && interpret_address(frame, &insn) % insn.opd[insn.mem_operand].size) {
+        exception_access(out, insn.rip, 0, ~0ull);      // #GP
+        return EMU_EXCEPTION;
+    }
     *out = (struct exception){ .code = STATUS_ILLEGAL_INSTRUCTION, .address = insn.rip };
     if (insn.op == X64_UD0 || insn.op == X64_UD1 || insn.op == X64_UD2)
         return EMU_EXCEPTION;
