@@ -15,6 +15,7 @@
 struct platform platform;
 
 #define BLOCK 0x200000ull
+#define REG_MOST 32       // entries of one memory node that are looked at
 static const void *tree;
 
 static void copy_text(char *out, size_t size, const char *from)
@@ -121,8 +122,9 @@ static void read_memory(void)
 {
     for (int node = -1; (node = fdt_node_offset_by_prop_value(tree, node, "device_type", "memory", 7)) >= 0;) {
         uint64_t start, size;
-        for (uint32_t i = 0; dt_enabled(tree, node) && dt_reg(tree, node, i, &start, &size); i++)
-            add_memory(start, size);
+        for (uint32_t i = 0; dt_enabled(tree, node) && i < REG_MOST; i++)
+            if (dt_reg(tree, node, i, &start, &size))
+                add_memory(start, size);
     }
     if (!platform.memory_count)
         panic("the device tree names no memory");
@@ -157,8 +159,8 @@ static void reserve_all(pa_t dtb)
         return;
     fdt_for_each_subnode(node, tree, parent) {
         bool no_map = fdt_getprop(tree, node, "no-map", NULL);
-        for (uint32_t i = 0; dt_enabled(tree, node) && dt_reg(tree, node, i, &start, &size); i++) {
-            if (!size)
+        for (uint32_t i = 0; dt_enabled(tree, node) && i < REG_MOST; i++) {
+            if (!dt_reg(tree, node, i, &start, &size) || !size)
                 continue;
             reserve(start, start + size);
             if (no_map && platform.no_map_count < sizeof platform.no_map / sizeof *platform.no_map)
