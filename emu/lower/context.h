@@ -227,6 +227,7 @@ void lower_nzcv_restore(struct lower_context *cx, a64_reg saved);
 // fault. With LOCK under TSO this is one atomic operation. lower_atomic.c.
 struct lower_rmw { struct lower_mem mem; unsigned log2; bool locked; a64_reg old; uint32_t again; };
 struct lower_rmw lower_rmw_begin(struct lower_context *cx, const struct x64_insn *insn, unsigned bytes);
+struct lower_rmw lower_rmw_begin_at(struct lower_context *cx, const struct x64_insn *insn, unsigned bytes, struct lower_mem at);  // locked: at is just a register
 void lower_rmw_end(struct lower_context *cx, const struct lower_rmw *w, a64_reg value);
 a64_reg lower_flags_word(struct lower_context *cx, bool all);                               // lower_stack.c
 void lower_flags_from_word(struct lower_context *cx, a64_reg r, bool overflow);

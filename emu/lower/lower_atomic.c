@@ -6,17 +6,27 @@
 // (schemes I1 and H4 of the technique sheet). An address that is not naturally aligned faults and is the kernel's business.
 #include "emu/lower/context.h"
 
+static bool is_locked(const struct lower_context *cx, const struct x64_insn *insn)
+{
+    return lower_tso(cx) && insn->prefixes & X64_P_LOCK;
+}
+
 struct lower_rmw lower_rmw_begin(struct lower_context *cx, const struct x64_insn *insn, unsigned bytes)
 {
-    struct lower_rmw w = { .log2 = lower_log2(bytes), .locked = lower_tso(cx) && insn->prefixes & X64_P_LOCK };
+    if (is_locked(cx, insn))
+        return lower_rmw_begin_at(cx, insn, bytes, lower_mem_register(lower_address_register(cx, insn)));
+    return lower_rmw_begin_at(cx, insn, bytes, lower_address(cx, insn, lower_log2(bytes)));
+}
+
+struct lower_rmw lower_rmw_begin_at(struct lower_context *cx, const struct x64_insn *insn, unsigned bytes, struct lower_mem at)
+{
+    struct lower_rmw w = { .log2 = lower_log2(bytes), .locked = is_locked(cx, insn), .mem = at };
     if (w.locked) {
-        w.mem = lower_mem_register(lower_address_register(cx, insn));
         w.old = lower_temp(cx);
         w.again = lower_label(cx);
         lower_bind(cx, w.again);
         a64_ldaxr(cx->b, w.log2, w.old, w.mem.base);
     } else {
-        w.mem = lower_address(cx, insn, w.log2);
         w.old = lower_temp(cx);
         lower_load(cx, w.log2, A64_ZERO, w.old, w.mem);
     }

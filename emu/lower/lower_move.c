@@ -192,7 +192,10 @@ bool lower_setcc(struct lower_context *cx, const struct x64_insn *insn)
     const struct x64_operand *dst = &insn->opd[0];
     if (dst->kind == X64_OPD_MEM) {                 // the address first: a condition may move flags, which a fault must not see half done
         struct lower_mem m = lower_address(cx, insn, 0);
+        uint16_t live = cx->live;
+        cx->live = X64_ARITH_FLAGS;
         a64_reg value = condition_value(cx, insn->cond);
+        cx->live = live;
         lower_point_here(cx);
         lower_store(cx, 0, value, m);
         return true;

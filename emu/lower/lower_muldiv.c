@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+// MUL IMUL DIV IDIV.
+//
+// CF = OF = "the upper half says something". x7 gets a value that is zero when it does not (CF_X7_MUL); SF ZF AF PF are undefined.
+// Division: arm64 never traps, so a zero divisor and a quotient that does not fit are tested. A 64-bit division whose rdx
+// is not just the extension of rax goes to the kernel.
+#include "emu/lower/context.h"
+
+enum { X7 = 7 };
+
+static void overflow_flags(struct lower_context *cx, const struct x64_operand *low)
+{
+    a64_reg from = low && lower_is_low(low) ? lower_gpr(low->reg) : A64_ZR;
+    lower_flags_logic(cx, from, low ? low->size : 8);
+    cx->flags.cf = CF_X7_MUL;
+    lower_pa(cx, PA_LOGIC, from, 0);
+}
+
+// One operand: rdx:rax = rax * operand (ax for bytes).
+bool lower_mul(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct a64_buf *b = cx->b;
+    const struct x64_operand *src = &insn->opd[0];
+    bool sign = insn->op == X64_IMUL1, flags = cx->live & (X64_CF | X64_OF);
+    unsigned bytes = src->size, bits = bytes * 8;
+    a64_reg rax = lower_gpr(X64_RAX), rdx = lower_gpr(X64_RDX), t = lower_temp(cx);
+    if (bytes == 8) {
+        a64_reg o = lower_read(cx, src);
+        (sign ? a64_smulh : a64_umulh)(b, t, rax, o);
+        a64_madd(b, A64_X, rax, rax, o, A64_ZR);
+        a64_mov_reg(b, A64_X, rdx, t);
+        if (flags && sign)
+            a64_eor_reg(b, A64_X, X7, rdx, rax, A64_ASR, 63);
+        else if (flags)
+            a64_mov_reg(b, A64_X, X7, rdx);
+    } else {
+        struct x64_operand accumulator = { .kind = X64_OPD_GPR, .reg = X64_RAX, .size = (uint16_t)bytes };
+        a64_reg o = sign ? lower_read_sign(cx, src) : lower_read_zero(cx, src);
+        a64_reg a = sign ? lower_read_sign(cx, &accumulator) : lower_read_zero(cx, &accumulator);
+        a64_madd(b, A64_X, t, a, o, A64_ZR);
+        if (flags && sign) {
+            a64_sbfx(b, A64_X, X7, t, 0, bits);
+            a64_eor_reg(b, A64_X, X7, X7, t, A64_LSL, 0);
+        } else if (flags) {
+            a64_lsr_imm(b, A64_X, X7, t, bits);
+        }
+        if (bytes == 1) {
+            a64_bfi(b, A64_X, rax, t, 0, 16);
+        } else if (bytes == 2) {
+            a64_bfi(b, A64_X, rax, t, 0, 16);
+            a64_lsr_imm(b, A64_X, t, t, 16);
+            a64_bfi(b, A64_X, rdx, t, 0, 16);
+        } else {
+            a64_mov_reg(b, A64_W, rax, t);
+            a64_lsr_imm(b, A64_X, t, t, 32);
+            a64_mov_reg(b, A64_W, rdx, t);
+        }
+    }
+    overflow_flags(cx, 0);
+    return true;
+}
+
+// Two and three operands: the low half only.
+bool lower_imul(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct a64_buf *b = cx->b;
+    const struct x64_operand *dst = &insn->opd[0];
+    const struct x64_operand *x = insn->op == X64_IMUL2 ? &insn->opd[0] : &insn->opd[1];
+    const struct x64_operand *y = insn->op == X64_IMUL2 ? &insn->opd[1] : &insn->opd[2];
+    bool flags = cx->live & (X64_CF | X64_OF);
+    unsigned bytes = dst->size;
+    if (bytes == 2) {
+        a64_reg p = lower_read_sign(cx, x), q = y->kind == X64_OPD_IMM ? lower_imm(cx, A64_X, (uint64_t)y->value) : lower_read_sign(cx, y), t = lower_temp(cx);
+        a64_madd(b, A64_W, t, p, q, A64_ZR);
+        if (flags) {
+            a64_sbfx(b, A64_W, X7, t, 0, 16);
+            a64_eor_reg(b, A64_W, X7, X7, t, A64_LSL, 0);
+        }
+        lower_write(cx, dst, t);
+        overflow_flags(cx, dst);
+        return true;
+    }
+    enum a64_size s = lower_size(bytes);
+    a64_reg p = lower_read(cx, x), q = y->kind == X64_OPD_IMM ? lower_imm(cx, s, (uint64_t)y->value) : lower_read(cx, y), d = lower_destination(cx, dst);
+    if (!flags) {
+        a64_madd(b, s, d, p, q, A64_ZR);
+    } else if (bytes == 8) {
+        a64_smulh(b, X7, p, q);
+        a64_madd(b, s, d, p, q, A64_ZR);
+        a64_eor_reg(b, A64_X, X7, X7, d, A64_ASR, 63);
+    } else {
+        a64_smaddl(b, X7, p, q, A64_ZR);
+        a64_mov_reg(b, A64_W, d, X7);
+        a64_sub_ext(b, A64_X, X7, X7, X7, A64_SXTW, 0);
+    }
+    lower_write(cx, dst, d);
+    overflow_flags(cx, dst);
+    return true;
+}
+
+static void divide_error_if_zero(struct lower_context *cx, enum a64_size s, a64_reg r)
+{
+    lower_cbz(cx, s, r, lower_defer(cx, lower_raise_divide)->label);
+}
+static void divide_error_if_not_zero(struct lower_context *cx, enum a64_size s, a64_reg r)
+{
+    lower_cbnz(cx, s, r, lower_defer(cx, lower_raise_divide)->label);
+}
+
+static bool divide64(struct lower_context *cx, const struct x64_operand *src, bool sign)
+{
+    struct a64_buf *b = cx->b;
+    a64_reg rax = lower_gpr(X64_RAX), rdx = lower_gpr(X64_RDX);
+    // The slow path executes the whole instruction on canonical flags and comes back here: both paths must agree on where flags are,
+    // and they are undefined anyway.
+    a64_reg o = lower_read(cx, src), q = lower_temp(cx), t = lower_temp(cx);
+    struct lower_deferred *slow = lower_defer(cx, lower_deferred_insn);
+    slow->back = lower_label(cx);
+    divide_error_if_zero(cx, A64_X, o);
+    if (sign) {
+        a64_eor_reg(b, A64_X, t, rdx, rax, A64_ASR, 63);
+        lower_cbnz(cx, A64_X, t, slow->label);
+        a64_add_imm(b, A64_X, t, o, 1);                     // by -1: the quotient may not fit
+        lower_cbz(cx, A64_X, t, slow->label);
+        a64_sdiv(b, A64_X, q, rax, o);
+    } else {
+        lower_cbnz(cx, A64_X, rdx, slow->label);
+        a64_udiv(b, A64_X, q, rax, o);
+    }
+    a64_msub(b, A64_X, t, q, o, rax);
+    a64_mov_reg(b, A64_X, rax, q);
+    a64_mov_reg(b, A64_X, rdx, t);
+    lower_bind(cx, slow->back);
+    return true;
+}
+
+bool lower_divide(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct a64_buf *b = cx->b;
+    const struct x64_operand *src = &insn->opd[0];
+    bool sign = insn->op == X64_IDIV;
+    unsigned bytes = src->size, bits = bytes * 8;
+    a64_reg rax = lower_gpr(X64_RAX), rdx = lower_gpr(X64_RDX);
+    if (bytes == 8)
+        return divide64(cx, src, sign);
+    a64_reg o = sign ? lower_read_sign(cx, src) : lower_read_zero(cx, src);
+    a64_reg n = lower_temp(cx), q = lower_temp(cx), t = lower_temp(cx);
+    divide_error_if_zero(cx, A64_X, o);
+    if (bytes == 1) {                                       // ax
+        (sign ? a64_sbfx : a64_ubfx)(b, A64_X, n, rax, 0, 16);
+    } else {                                                // upper and lower half side by side, extended to 64 bits
+        a64_ubfx(b, A64_X, n, rax, 0, bits);
+        a64_bfi(b, A64_X, n, rdx, bits, bits);
+        if (sign && bytes == 2)
+            a64_sbfx(b, A64_X, n, n, 0, 32);
+    }
+    (sign ? a64_sdiv : a64_udiv)(b, A64_X, q, n, o);
+    if (sign) {
+        a64_sbfx(b, A64_X, t, q, 0, bits);
+        a64_eor_reg(b, A64_X, t, t, q, A64_LSL, 0);
+    } else {
+        a64_lsr_imm(b, A64_X, t, q, bits);
+    }
+    divide_error_if_not_zero(cx, A64_X, t);
+    a64_msub(b, A64_X, t, q, o, n);
+    if (bytes == 1) {
+        a64_bfi(b, A64_X, rax, q, 0, 8);
+        a64_bfi(b, A64_X, rax, t, 8, 8);
+    } else if (bytes == 2) {
+        a64_bfi(b, A64_X, rax, q, 0, 16);
+        a64_bfi(b, A64_X, rdx, t, 0, 16);
+    } else {
+        a64_mov_reg(b, A64_W, rax, q);
+        a64_mov_reg(b, A64_W, rdx, t);
+    }
+    return true;
+}

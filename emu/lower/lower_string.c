@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// MOVS STOS LODS CMPS SCAS, with REP.
+//
+// rsi, rdi and rcx change after each element, when its accesses are over: a fault in the middle leaves them as the processor does, and
+// the instruction can be resumed. The flags before a REP CMPS or SCAS stay until it is over (SDM vol. 2, REP).
+#include "emu/lower/context.h"
+
+struct string {
+    unsigned log2;
+    enum a64_size s;            // of the address registers
+    a64_reg step;
+    bool rep;
+};
+
+static struct string begin(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct a64_buf *b = cx->b;
+    struct string g = { .log2 = lower_log2(insn->opsize), .s = insn->address_size == 4 ? A64_W : A64_X };
+    g.rep = insn->prefixes & (X64_P_REP | X64_P_REPNE);
+    a64_reg df = lower_temp(cx);
+    g.step = lower_temp(cx);
+    a64_ldr_uimm(b, 2, A64_ZERO, df, 28, CTX_DF);
+    a64_mov_const(b, A64_X, g.step, insn->opsize);
+    a64_sub_reg(b, A64_X, g.step, g.step, df, A64_LSL, g.log2 + 1);
+    return g;
+}
+
+// Where [rsi] or [rdi] is: only rsi can have a segment.
+static struct lower_mem at(struct lower_context *cx, const struct x64_insn *insn, const struct string *g, unsigned x64_register, a64_reg into)
+{
+    a64_reg r = lower_gpr(x64_register);
+    if (g->s == A64_W) {
+        a64_mov_reg(cx->b, A64_W, into, r);
+        r = into;
+    }
+    if (x64_register == X64_RSI && insn->segment == X64_GS) {
+        a64_add_reg(cx->b, A64_X, into, r, 18, A64_LSL, 0);
+        r = into;
+    }
+    return lower_mem_register(r);
+}
+
+static void advance(struct lower_context *cx, const struct string *g, unsigned x64_register)
+{
+    a64_reg r = lower_gpr(x64_register);
+    a64_add_reg(cx->b, g->s, r, r, g->step, A64_LSL, 0);
+}
+
+bool lower_string_move(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct a64_buf *b = cx->b;
+    a64_reg rcx = lower_gpr(X64_RCX), rax = lower_gpr(X64_RAX);
+    struct string g = begin(cx, insn);
+    uint32_t again = lower_label(cx), done = lower_label(cx);
+    a64_reg value = insn->op == X64_STOS ? rax : lower_temp(cx), p = lower_temp(cx), q = lower_temp(cx);
+    if (g.rep) {
+        lower_cbz(cx, g.s, rcx, done);
+        lower_bind(cx, again);
+    }
+    if (insn->op != X64_STOS)
+        lower_load(cx, g.log2, A64_ZERO, value, at(cx, insn, &g, X64_RSI, p));
+    if (insn->op != X64_LODS)
+        lower_store(cx, g.log2, value, at(cx, insn, &g, X64_RDI, q));
+    if (insn->op == X64_LODS) {
+        struct x64_operand accumulator = { .kind = X64_OPD_GPR, .reg = X64_RAX, .size = insn->opsize };
+        lower_write(cx, &accumulator, value);
+    }
+    if (insn->op != X64_STOS)
+        advance(cx, &g, X64_RSI);
+    if (insn->op != X64_LODS)
+        advance(cx, &g, X64_RDI);
+    if (g.rep) {
+        a64_sub_imm(b, g.s, rcx, rcx, 1);
+        lower_cbnz(cx, g.s, rcx, again);
+    }
+    lower_bind(cx, done);
+    return true;
+}
+
+bool lower_string_compare(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct a64_buf *b = cx->b;
+    a64_reg rcx = lower_gpr(X64_RCX);
+    bool scas = insn->op == X64_SCAS, equal = insn->prefixes & X64_P_REP;
+    uint32_t again = lower_label(cx), over = lower_label(cx), done = lower_label(cx);
+    if (insn->prefixes & (X64_P_REP | X64_P_REPNE)) {
+        lower_flags_canonical(cx, X64_ARITH_FLAGS);     // what both ways out can agree on
+        lower_point_here(cx);
+    }
+    struct string g = begin(cx, insn);
+    a64_reg x = scas ? lower_gpr(X64_RAX) : lower_temp(cx), y = lower_temp(cx), p = lower_temp(cx), q = lower_temp(cx), t = lower_temp(cx);
+    if (g.rep) {
+        lower_cbz(cx, g.s, rcx, done);
+        lower_bind(cx, again);
+    }
+    if (!scas)
+        lower_load(cx, g.log2, A64_ZERO, x, at(cx, insn, &g, X64_RSI, p));
+    lower_load(cx, g.log2, A64_ZERO, y, at(cx, insn, &g, X64_RDI, q));
+    if (!scas)
+        advance(cx, &g, X64_RSI);
+    advance(cx, &g, X64_RDI);
+    if (g.rep) {
+        enum a64_size s = lower_size(insn->opsize);
+        a64_sub_imm(b, g.s, rcx, rcx, 1);
+        a64_eor_reg(b, s, t, x, y, A64_LSL, 0);
+        if (insn->opsize < 4)
+            a64_ubfx(b, A64_W, t, t, 0, insn->opsize * 8);
+        (equal ? lower_cbnz : lower_cbz)(cx, s, t, over);
+        lower_cbnz(cx, g.s, rcx, again);
+        lower_bind(cx, over);
+    }
+    lower_flags_of_compare(cx, insn->opsize, x, y);
+    lower_bind(cx, done);
+    return true;
+}
