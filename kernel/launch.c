@@ -13,6 +13,7 @@
 #include "kernel/pmu.h"
 #include "kernel/process.h"
 #include "kernel/scheduler.h"
+#include "kernel/shared_data.h"
 #include "kernel/smp.h"
 #include "kernel/startup.h"
 #include "kernel/status.h"
@@ -195,16 +196,25 @@ static void run_program(struct verdict *verdict)
     object_release(&process->object);
 }
 
+// What processes had must be back when the last one is gone; the kernel's heap and the translations of images stay.
+static const enum frame_owner process_owners[] = { FRAME_TABLE, FRAME_USER, FRAME_IMAGE };
+enum { PROCESS_OWNERS = sizeof process_owners / sizeof *process_owners };
+
 static void run_initrd(void)
 {
     struct verdict verdict;
-    uint64_t free_before = frame_free_total();
+    uint64_t before[PROCESS_OWNERS];
+    for (unsigned i = 0; i < PROCESS_OWNERS; i++)
+        before[i] = frame_owned_total(process_owners[i]);
     run_program(&verdict);
     wait_for_all();
     image_section_forget(0);
-    uint64_t free_after = frame_free_total();
-    if (free_after < free_before)
-        log_info("%llu frames are kept (heap, translations shared by all processes)", (unsigned long long)(free_before - free_after));
+    for (unsigned i = 0; i < PROCESS_OWNERS; i++) {
+        uint64_t after = frame_owned_total(process_owners[i]);
+        if (after != before[i])
+            log_warning("frames of owner %u: %llu before the first process, %llu after the last", process_owners[i],
+                        (unsigned long long)before[i], (unsigned long long)after);
+    }
     finish(&verdict);
 }
 
@@ -238,6 +248,8 @@ void kernel_start(void)
     status_t status = emu_init();
     if (NT_ERROR(status))
         panic("the translator does not start: %s", status_name(status));
+    if (shared_data_start() != STATUS_SUCCESS)
+        panic("no memory for the shared data page");
     struct thread *thread = thread_create_kernel("launch", launch, NULL);
     if (!thread)
         panic("no memory for the first thread");

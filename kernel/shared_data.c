@@ -3,7 +3,6 @@
 #include <string.h>
 #include "kernel/abi/process.h"
 #include "kernel/abi/syscall.h"
-#include "kernel/lock.h"
 #include "kernel/percpu.h"
 
 // Offsets of KUSER_SHARED_DATA (ntddk.h of the Windows SDK).
@@ -13,7 +12,6 @@ enum {
 };
 enum { ARCHITECTURE_ARM64 = 12, PRODUCT_WORKSTATION = 1 };
 
-static struct spinlock shared_lock = SPINLOCK(LOCK_PROCESS, "shared data");
 static pa_t shared_frame;
 
 static void put(uint8_t *page, unsigned offset, uint64_t value, unsigned bytes)
@@ -35,20 +33,19 @@ static void fill(uint8_t *page)
     put(page, SHARED_PROCESSORS, cpu_count, 4);
 }
 
+status_t shared_data_start(void)
+{
+    status_t status = frame_take(FRAME_KERNEL, &shared_frame);
+    if (status == STATUS_SUCCESS)
+        fill(frame_pointer(shared_frame));
+    return status;
+}
+
 status_t shared_data_map(struct aspace *as)
 {
-    status_t status = STATUS_SUCCESS;
-    spin_lock(&shared_lock);
-    if (!shared_frame) {
-        status = frame_take(FRAME_KERNEL, &shared_frame);
-        if (status == STATUS_SUCCESS)
-            fill(frame_pointer(shared_frame));
-    }
-    spin_unlock(&shared_lock);
     uva_t base = USER_SHARED_DATA & ~0xffffull;         // reservations begin on 64 KiB; the page is not the first there
     uint64_t size = USER_SHARED_DATA + PAGE_BYTES - base;
-    if (status == STATUS_SUCCESS)
-        status = aspace_allocate(as, &base, &size, PAGE_READONLY, REGION_KERNEL);
+    status_t status = aspace_allocate(as, &base, &size, PAGE_READONLY, REGION_KERNEL);
     if (status == STATUS_SUCCESS)
         status = aspace_map_frames(as, USER_SHARED_DATA, &shared_frame, 1, PAGE_READONLY, REGION_KERNEL);
     return status;

@@ -4,4 +4,5 @@
 #pragma once
 #include "mm/aspace.h"
 
+status_t shared_data_start(void);            // once, after all cores are up
 status_t shared_data_map(struct aspace *as);

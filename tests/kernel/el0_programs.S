@@ -226,7 +226,7 @@ program fault_divide
     brk #0xf004
 program_end fault_divide
 program fault_exclusive
-    add x2, x2, #1
+    add x2, x2, #13             // over the end of 16 bytes: not even FEAT_LSE2 does that
     ldxr x0, [x2]
 program_end fault_exclusive
 program fault_zva_kernel
