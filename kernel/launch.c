@@ -196,8 +196,9 @@ static void run_program(struct verdict *verdict)
     object_release(&process->object);
 }
 
-// What processes had must be back when the last one is gone; the kernel's heap and the translations of images stay.
-static const enum frame_owner process_owners[] = { FRAME_TABLE, FRAME_USER, FRAME_IMAGE };
+// What processes had must be back when the last one is gone. The kernel's heap stays, and translations that processes share, with
+// the image pages they were made from.
+static const enum frame_owner process_owners[] = { FRAME_TABLE, FRAME_USER };
 enum { PROCESS_OWNERS = sizeof process_owners / sizeof *process_owners };
 
 static void run_initrd(void)
