@@ -49,6 +49,7 @@ _Noreturn void kernel_main(uint64_t dtb, uint64_t entry_el, uint64_t load_addres
     time_init();
     cpu_start_core();
     platform_read(dtb, load_address, (uint32_t)entry_el);
+    serror_enable();                     // one that firmware left pending is reported now that there is a console
     if (platform_option("janus.quiet", NULL, 0))
         log_set_level(LOG_WARNING);
     log_machine();

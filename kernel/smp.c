@@ -112,6 +112,7 @@ _Noreturn void secondary_main(void)
 {
     uint32_t index = this_cpu()->index;
     cpu_start_core();
+    serror_enable();
     interrupt_start_core();
     timer_start_core();
     smp_start_core();

@@ -99,5 +99,4 @@ void cpu_start_core(void)
     sysreg_write(tpidr_el0, 0);
     sysreg_write(tpidrro_el0, 0);
     isb();
-    __asm__ volatile("msr daifclr, #4" ::: "memory");            // SError: say so, at once
 }

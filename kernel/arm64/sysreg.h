@@ -25,6 +25,7 @@ static inline uint64_t interrupts_mask(void)
 }
 static inline void interrupts_restore(uint64_t daif) { __asm__ volatile("msr daif, %0" :: "r"(daif) : "memory"); }
 static inline void interrupts_enable(void)           { __asm__ volatile("msr daifclr, #3" ::: "memory"); }
+static inline void serror_enable(void)               { __asm__ volatile("msr daifclr, #4" ::: "memory"); }
 static inline int  interrupts_enabled(void)          { return !(sysreg_read(daif) & 0x80); }
 
 // Bits high:low of a register value.
