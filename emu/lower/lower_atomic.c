@@ -107,12 +107,17 @@ bool lower_cmpxchg(struct lower_context *cx, const struct x64_insn *insn)
     if (memory)
         lower_rmw_end(cx, &w, t);
     lower_flags_of_compare(cx, bytes, accumulator, w.old);
+    // Only the one of the two that changes is written, which shows in its upper half: a 32-bit write would clear it.
+    struct x64_operand eax = { .kind = X64_OPD_GPR, .reg = X64_RAX, .size = (uint16_t)bytes };
+    uint32_t done = lower_label(cx);
+    lower_cbz(cx, s, differ, equal);
+    lower_write(cx, &eax, w.old);
+    if (!memory)
+        lower_b(cx, done);
+    lower_bind(cx, equal);
     if (!memory)
         lower_write(cx, dst, t);
-    lower_cbz(cx, s, differ, equal);
-    struct x64_operand eax = { .kind = X64_OPD_GPR, .reg = X64_RAX, .size = (uint16_t)bytes };
-    lower_write(cx, &eax, w.old);
-    lower_bind(cx, equal);
+    lower_bind(cx, done);
     return true;
 }
 

@@ -23,9 +23,9 @@
 #include "emu/x64/x64.h"
 #include "tests/translator/vector.h"
 
-#define ARM_BASE  0x30000000ull         // first page: the dispatcher stub
+#define ARM_BASE  0x5a6000000000ull         // first page: the dispatcher stub
 #define ARM_WORDS (1u << 18)
-#define CTX_BASE  0x38000000ull
+#define CTX_BASE  0x5a6100000000ull
 
 static const uint8_t arm_of[16] = { 8, 0, 1, 27, 31, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22 };
 
@@ -349,9 +349,10 @@ static void print_failure(const char *why)
         printf("%*s%s\n", n < 12 ? 24 - 2 * n : 1, "", text);
         at += n;
     }
-    if (verbose)
-        for (unsigned i = 0; i < arm_used; i++)
-            printf("  arm %08x\n", arm_code[i]);
+    for (unsigned i = 0; verbose && i < 16; i++)
+        printf("  %s %016" PRIx64 "%s", gpr_names[i], vector.in.gpr[i], i % 4 == 3 ? "\n" : "");
+    for (unsigned i = 1024; verbose && i < arm_used; i++)
+        printf("  %#llx %08x\n", ARM_BASE + i * 4, arm_code[i]);
     char a[8], b[8], c[8];
     flag_letters(vector.in.rflags, a);
     flag_letters(vector.out.rflags & vector.flags_mask, b);

@@ -425,11 +425,14 @@ static uint16_t undefined_after(const struct x64_insn *i, uint16_t before)
     return (before & ~(written & ~undefined)) | undefined;
 }
 
+static bool is_start[SEQUENCE_MAX + 1];
+
 // Fills undefined[] for each byte offset where an instruction begins, and for the end. False: the sequence looks at an undefined flag,
 // or at a result the manual leaves open.
 static bool flow_undefined(uint16_t *undefined)
 {
     memset(undefined, 0, (length + 1) * sizeof *undefined);
+    memset(is_start, 0, sizeof is_start);
     for (bool changed = true; changed;) {
         changed = false;
         for (unsigned at = 0; at < length;) {
@@ -449,6 +452,7 @@ static bool flow_undefined(uint16_t *undefined)
     for (unsigned at = 0; at < length;) {
         struct x64_insn i;
         x64_decode(code + at, length - at, CODE_BASE + at, &i);
+        is_start[at] = true;
         if (x64_flags_read(&i) & undefined[at] & X64_ARITH_FLAGS)
             return false;
         if (i.op == X64_SHLD || i.op == X64_SHRD) {
@@ -466,6 +470,7 @@ static bool flow_undefined(uint16_t *undefined)
 // ---- native execution
 static struct vector vector;
 static volatile sig_atomic_t running;
+static bool general_protection;         // the fault was #GP, not #PF
 static ucontext_t home;
 static struct _libc_fpstate home_fp;
 
@@ -502,6 +507,7 @@ static void leave(int number, siginfo_t *info, void *context)
     vector.out.rflags = (uint64_t)u->uc_mcontext.gregs[REG_EFL];
     memcpy(vector.out.xmm, u->uc_mcontext.fpregs->_xmm, sizeof vector.out.xmm);
     vector.out.mxcsr = u->uc_mcontext.fpregs->mxcsr;
+    general_protection = u->uc_mcontext.gregs[REG_TRAPNO] == 13;
     bool at_end = vector.out.rip == CODE_BASE + vector.code_bytes;
     vector.outcome = number == SIGSEGV || number == SIGBUS ? OUTCOME_FAULT : number == SIGFPE ? OUTCOME_DIVIDE : number == SIGTRAP ? OUTCOME_TRAP :
                      number == SIGILL ? (at_end ? OUTCOME_END : OUTCOME_ILLEGAL) : OUTCOME_LOST;
@@ -588,6 +594,15 @@ static bool make_vector(const struct form *single)
     if (vector.outcome == OUTCOME_LOST || vector.outcome == OUTCOME_ILLEGAL)
         return false;
     uint64_t offset = vector.out.rip - CODE_BASE;
+    if (vector.outcome != OUTCOME_TRAP && offset < length && !is_start[offset])
+        return false;                               // a wild jump into the middle of an instruction
+    // QEMU's user mode ignores the top byte of an address, so non-canonical addresses cannot be played.
+    if (vector.outcome == OUTCOME_FAULT && general_protection && offset < length) {
+        struct x64_insn i;
+        x64_decode(code + offset, length - offset, vector.out.rip, &i);
+        if (!(i.form & X64_F_ALIGNED))
+            return false;
+    }
     uint16_t open = offset <= length ? undefined[offset] : X64_ARITH_FLAGS;
     if (vector.outcome == OUTCOME_TRAP)
         open = X64_ARITH_FLAGS;
