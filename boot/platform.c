@@ -316,6 +316,10 @@ static void read_firmware(void)
     node = dt_find(tree, watchdog, NULL);
     if (node >= 0 && !dt_reg(tree, node, 0, &platform.watchdog_base, &size))
         platform.watchdog_base = 0;
+    static const char *const rtc[] = { "arm,pl031", NULL };
+    node = dt_find(tree, rtc, NULL);
+    if (node >= 0 && !dt_reg(tree, node, 0, &platform.rtc_base, &size))
+        platform.rtc_base = 0;
 }
 
 void platform_read(pa_t dtb, pa_t load_address, uint32_t entry_el)

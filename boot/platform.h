@@ -22,6 +22,7 @@ struct platform {
     enum gic_version gic;  pa_t gic_distributor, gic_cpu_interface, gic_redistributor;  uint64_t gic_redistributor_bytes;
     uint32_t timer_irq;                        // INTID of the virtual timer
     char uart_compatible[64];  pa_t uart_base;  uint32_t uart_irq;
+    pa_t rtc_base;                             // PL031 real-time clock, 0: none
     pa_t watchdog_base;                        // BCM2835 power manager, 0: none
     uint32_t entry_el;                         // 1 or 2
 };

@@ -19,6 +19,7 @@
 #include "kernel/status.h"
 #include "kernel/thread.h"
 #include "kernel/wait.h"
+#include "kernel/wall_clock.h"
 #include "loader/map/image_section.h"
 #include "mm/frame.h"
 #include "mm/heap.h"
@@ -246,6 +247,7 @@ static void launch(void *unused)
 void kernel_start(void)
 {
     pmu_start_core();
+    wall_clock_start();
     status_t status = emu_init();
     if (NT_ERROR(status))
         panic("the translator does not start: %s", status_name(status));

@@ -10,6 +10,7 @@
 #include "kernel/thread.h"
 #include "kernel/time.h"
 #include "kernel/wait.h"
+#include "kernel/wall_clock.h"
 #include "mm/user.h"
 
 static const uint32_t RIGHTS_SYNC = RIGHT_WAIT | RIGHT_QUERY | RIGHT_MODIFY | RIGHT_DUPLICATE;
@@ -134,7 +135,7 @@ status_t sys_address_wake(uint64_t address, uint64_t count)
 
 status_t sys_clock_read(uint64_t clock, uint64_t out)
 {
-    uint64_t now = clock == CLOCK_MONOTONIC_NS ? time_ns() : 0;     // no driver for a wall clock
+    uint64_t now = clock == CLOCK_MONOTONIC_NS ? time_ns() : wall_clock_ns();
     return clock > CLOCK_REALTIME_NS ? STATUS_INVALID_PARAMETER : user_copy_out(out, &now, sizeof now);
 }
 

@@ -10,6 +10,7 @@
 #include "kernel/thread.h"
 #include "kernel/time.h"
 #include "kernel/wait.h"
+#include "kernel/wall_clock.h"
 #include "loader/map/image_section.h"
 #include "tests/kernel/el0.h"
 #include "tests/kernel/ktest.h"
@@ -194,4 +195,17 @@ KTEST(process_x64_noise_harms_nobody)
     for (unsigned round = 0; round < NOISE_ROUNDS; round++)
         run_noise();
     log_set_level(LOG_INFO);
+}
+
+KTEST(process_wall_clock_goes_with_the_other)
+{
+    uint64_t now = time_ns();
+    uint64_t wall = wall_clock_ns();
+    if (!wall)
+        return;                         // no clock in this machine
+    KEXPECT(wall > 1600000000ull * 1000000000 && wall < 4294967296ull * 1000000000);
+    wait_sleep(3000000);
+    uint64_t wall_moved = wall_clock_ns() - wall;
+    uint64_t moved = time_ns() - now;
+    KEXPECT(wall_moved >= 3000000 && wall_moved <= moved);
 }
