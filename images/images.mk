@@ -15,8 +15,8 @@ IO := $(I)/obj
 IMAGE_TARGET_ec    := arm64ec-pc-windows-gnu
 IMAGE_TARGET_arm64 := aarch64-pc-windows-gnu
 IMAGE_TARGET_x64   := x86_64-pc-windows-gnu
-# One function a section lets the linker drop what an image does not use. No stack cookies in our own images.
-IMAGE_FLAGS := -O2 -g -gcodeview -funwind-tables -ffunction-sections -fno-stack-protector -fno-builtin -ffreestanding -nostdlibinc -I.
+# No stack cookies in our own images; no function sections: their unwind data (.pdata$NAME) would be dropped by lld-link.
+IMAGE_FLAGS := -O2 -g -gcodeview -funwind-tables -fno-stack-protector -fno-builtin -ffreestanding -nostdlibinc -I.
 IMAGE_WARN  := -Wall -Wextra -Werror
 IMAGE_WIN   := -isystem $(CLANG_INCLUDE) -isystem $(WIN_INCLUDE)
 
@@ -45,7 +45,7 @@ $(I)/$(1).dll: $$(call objects_of,ec,$(2) $$(CRT_ec)) $$(call objects_of,arm64,$
     $$(call objects_of,x64,$(3)) images/$(1)/$(1).def $(5:%=$(I)/lib/%.lib) images/images.mk
 	$$(call say,LINK,$$@)
 	$$(file >$$@.objects,$$(filter %.obj %.lib,$$^))
-	$$(Q)$$(LLD_LINK) -nologo -machine:arm64x -dll -noimplib -debug -nodefaultlib -opt:ref -opt:noicf -out:$$@ -pdb:$$(@:.dll=.pdb) \
+	$$(Q)$$(LLD_LINK) -nologo -machine:arm64x -dll -noimplib -debug -nodefaultlib -lldmingw -opt:ref -opt:noicf -out:$$@ -pdb:$$(@:.dll=.pdb) \
 	    -def:images/$(1)/$(1).def -defArm64Native:images/$(1)/$(1).def $(if $(4),-entry:$(4),-noentry) @$$@.objects
 IMAGES += $(I)/$(1).dll
 IMAGE_OBJECTS += $$(call objects_of,ec,$(2) $$(CRT_ec)) $$(call objects_of,arm64,$(2) $(6) $$(CRT_arm64)) $$(call objects_of,x64,$(3))
