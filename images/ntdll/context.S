@@ -26,13 +26,9 @@
 .endm
 #endif
 
-    .text
-    function raise_here
-    sub  sp, sp, #0x390
-    .seh_stackalloc 0x390
-    .seh_endprologue
+// Stores every register into the ARM64_NT_CONTEXT at sp, whose frame is 0x390 bytes.
+.macro store_context
     stp  x0, x1, [sp, #0x08]
-    mov  x16, x1
     mov  x17, #0x400000
     movk x17, #7                    // control, integer, floating point
     mrs  x1, nzcv
@@ -94,7 +90,35 @@
     stp  q0, q0, [x1, #0x40]
     str  q0, [x1, #0x60]
     str  xzr, [x1, #0x70]
+.endm
+
+    .text
+    function raise_here
+    sub  sp, sp, #0x390
+    .seh_stackalloc 0x390
+    .seh_endprologue
+    store_context
     mov  x1, sp
     call raise_dispatch
     brk  #0xf003
+    .seh_endproc
+
+// context_capture(out): the same state, copied to out; returns.
+    function context_capture
+    sub  sp, sp, #0x390
+    .seh_stackalloc 0x390
+    .seh_endprologue
+    store_context
+    ldr  x0, [sp, #0x08]
+    mov  x1, sp
+    mov  x2, #0x390 / 16
+1:  ldp  x3, x4, [x1], #16
+    stp  x3, x4, [x0], #16
+    subs x2, x2, #1
+    b.ne 1b
+    .seh_startepilogue
+    add  sp, sp, #0x390
+    .seh_stackalloc 0x390
+    .seh_endepilogue
+    ret
     .seh_endproc

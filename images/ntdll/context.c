@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Conversion between the kernel's context and the one programs of this process see.
-#include "images/ntdll/context.h"
+#include "images/ntdll/unwind.h"
 
 #if PROCESS_IS_X64
 // MXCSR and FPCR/FPSR: status flags by position, exception masks inverted, the rounding bits swapped.
@@ -26,8 +26,6 @@ static void mxcsr_to_arm(uint32_t m, uint32_t *fpcr, uint32_t *fpsr) {
         if (!(m & control_bits[i].mxcsr) == control_bits[i].inverted) *fpcr |= control_bits[i].arm;
 }
 
-// x64 registers in the order of CONTEXT (rax at 0x78 ... r15 at 0xf0) and their arm64 homes; 31 stands for sp.
-static const uint8_t home[16] = { 8, 0, 1, 27, 31, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22 };
 // x87 registers hold the arm64 registers x64 has no place for.
 static const uint8_t in_st[8] = { 30, 6, 7, 9, 10, 11, 12, 15 };
 static const struct { uint32_t eflags, nzcv; } flag_bits[] = { { 1, 1u << 29 }, { 0x40, 1u << 30 }, { 0x80, 1u << 31 }, { 0x800, 1u << 28 } };
@@ -36,7 +34,7 @@ void context_from_arm(CONTEXT *out, const struct arm_context *in) {
     memset(out, 0, sizeof *out);
     out->ContextFlags = 0x10000f | (in->flags & CONTEXT_UNWOUND);
     uint64_t *registers = &out->Rax;
-    for (unsigned i = 0; i < 16; i++) registers[i] = home[i] == 31 ? in->sp : in->x[home[i]];
+    for (unsigned i = 0; i < 16; i++) registers[i] = *x64_register((struct arm_context *)in, i);
     out->Rip = in->pc;
     out->SegCs = 0x33;
     out->SegDs = out->SegEs = out->SegGs = out->SegSs = 0x2b;
@@ -60,7 +58,7 @@ void context_to_arm(struct arm_context *out, const CONTEXT *in) {
     memset(out, 0, sizeof *out);
     out->flags = ARM_CONTEXT_ALL | (in->ContextFlags & CONTEXT_UNWOUND);
     const uint64_t *registers = &in->Rax;
-    for (unsigned i = 0; i < 16; i++) *(home[i] == 31 ? &out->sp : &out->x[home[i]]) = registers[i];
+    for (unsigned i = 0; i < 16; i++) *x64_register(out, i) = registers[i];
     out->pc = in->Rip;
     out->x[18] = (uint64_t)teb_self();
     for (unsigned i = 0; i < 4; i++) if (in->EFlags & flag_bits[i].eflags) out->cpsr |= flag_bits[i].nzcv;

@@ -4,6 +4,7 @@
 #include "images/crt/sys.h"
 #define _NTSYSTEM_                  // these two: the functions are ours, not imported
 #define _KERNEL32_
+#define _CRTIMP
 #define WIN32_NO_STATUS
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
@@ -94,5 +95,7 @@ VOID NTAPI RtlAcquireSRWLockExclusive(RTL_SRWLOCK *lock);
 VOID NTAPI RtlReleaseSRWLockExclusive(RTL_SRWLOCK *lock);
 DECLSPEC_NORETURN VOID NTAPI RtlExitUserProcess(ULONG status);
 DECLSPEC_NORETURN VOID NTAPI RtlExitUserThread(ULONG status);
+BOOLEAN NTAPI RtlIsEcCode(ULONG_PTR address);
+VOID NTAPI RtlRaiseException(EXCEPTION_RECORD *record);
 static inline void *heap_get(size_t bytes) { return RtlAllocateHeap((void *)PEB_FIELD(uint64_t, PEB_PROCESS_HEAP), 8, bytes); }
 static inline void heap_put(void *block) { RtlFreeHeap((void *)PEB_FIELD(uint64_t, PEB_PROCESS_HEAP), 0, block); }
