@@ -100,6 +100,8 @@ UCRT_C := $(sort $(wildcard images/ucrtbase/*.c images/ucrtbase/newlib/*.c))
 $(eval $(call import_library,ucrtbase))
 $(eval $(call dll,ucrtbase,$(UCRT_C) $(addprefix newlib/,$(NEWLIB_C)),images/ucrtbase/setjmp_x64.S,DllMain,ntdll kernel32,images/ucrtbase/setjmp_arm64.S))
 
+include images/tests/tests.mk
+
 IMAGE_OBJECTS := $(sort $(IMAGE_OBJECTS))
 images: $(IMAGES)
 -include $(IMAGE_OBJECTS:.obj=.d)

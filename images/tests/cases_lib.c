@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: MIT
+#define PREFIX(name) lib_##name
+#define EXPORT __declspec(dllexport)
+#include "images/tests/cases.inc"

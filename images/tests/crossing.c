@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// The program of the crossing tests; crossing.dll is the other side. In an Arm64 process everything is native and shows that
+// the cases themselves are right.
+#include "images/tests/crossing.h"
+#include "images/tests/test.h"
+
+#if defined(__arm64ec__) || defined(__x86_64__)
+#define CROSSES 1
+#endif
+
+crossing_table own_table;
+#ifdef __arm64ec__
+crossing_table far_table;               // the x64 part of this program
+#endif
+
+static HMODULE library;
+
+// Every caller of one side with every callee of the other.
+static void all_cases(const char *how, const struct crossing_case *callers, const struct crossing_case *callees)
+{
+    for (; callers->name; callers++, callees++)
+        check_case(callers->caller(callees->callee), callers->name, how);
+}
+
+// The callees as GetProcAddress knows them: in a mixed process, x64 stubs in front of the functions.
+static void all_exports(const char *how, const struct crossing_case *callers)
+{
+    for (; callers->name; callers++) {
+        char name[40] = "lib_";
+        const char *from = callers->name;
+        unsigned n = 4;
+        for (; *from && *from != ' ' && n < sizeof name - 1; from++)
+            name[n++] = *from;
+        name[n] = 0;
+        void *callee = (void *)GetProcAddress(library, name);
+        check_case(callee && callers->caller(callee), callers->name, how);
+    }
+}
+
+static void every_way(void)
+{
+    const struct crossing_case *own = own_table(), *lib = lib_table();
+    all_cases("within the program", own, own);
+    all_cases("within the library", lib, lib);
+    all_cases("program calls library", own, lib);
+    all_cases("library calls program", lib, own);
+    all_exports("program calls the library's export", own);
+    all_exports("library calls its own export", lib);
+#ifdef __arm64ec__
+    const struct crossing_case *x64_part = far_table();
+    all_cases("within the x64 part", x64_part, x64_part);
+    all_cases("program calls x64 part", own, x64_part);
+    all_cases("x64 part calls program", x64_part, own);
+    all_cases("library calls x64 part", lib, x64_part);
+    all_cases("x64 part calls library", x64_part, lib);
+    all_exports("x64 part calls the library's export", x64_part);
+#endif
+}
+
+static DWORD WINAPI thread_main(void *rounds)
+{
+    for (intptr_t i = (intptr_t)rounds; i > 0; i--)
+        every_way();
+    return 0;
+}
+
+static void threads(void)
+{
+    HANDLE handles[4];
+    for (int i = 0; i < 4; i++)
+        handles[i] = CreateThread(NULL, 0, thread_main, (void *)3, 0, NULL);
+    WaitForMultipleObjects(4, handles, TRUE, INFINITE);
+    for (int i = 0; i < 4; i++)
+        CloseHandle(handles[i]);
+}
+
+static void imports(void)
+{
+    CHECK(lib_longs6(1, 2, 3, 4, 5, 6) == 245);
+    CHECK(lib_mixed(1, 2.5, -3.5f, -4000000000, 5.25, -6, 7.125f, 200, 3) == 1.5);
+    CHECK(lib_call_patchable(4) == 10 && lib_patchable(4) == 5);
+}
+
+#ifdef CROSSES
+uint32_t asm_preserves(void (*f)(void *), void *argument);
+void asm_trash(void *unused);
+uint64_t asm_misaligned(void *f);
+extern void *volatile asm_target;
+typedef uint64_t longs6(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+longs6 asm_tail_jump, asm_tail_return, asm_tail_import, own_longs6;
+int asm_return_by_jump(int x);
+int asm_stack_on_entry(void);
+int asm_hook(int x);
+
+static void own_nothing_much(void *argument) { *(volatile int *)argument += 1; }
+
+static void registers(void)
+{
+    int count = 0;
+    struct callback trash = { asm_trash, NULL }, lib_trashes = { lib_trash, NULL }, own = { own_nothing_much, &count };
+    struct callback twice = { lib_call, &lib_trashes };
+    CHECK(asm_preserves(asm_trash, NULL) == 0);
+    CHECK(asm_preserves(lib_trash, NULL) == 0);
+    CHECK(asm_preserves(lib_call, &trash) == 0);
+    CHECK(asm_preserves(lib_call, &lib_trashes) == 0);
+    CHECK(asm_preserves(lib_call, &twice) == 0);
+    CHECK(asm_preserves(lib_call, &own) == 0 && count == 1);
+    CHECK(asm_preserves((void (*)(void *))(void *)GetProcAddress(library, "lib_trash"), NULL) == 0);
+    CHECK(asm_preserves((void (*)(void *))(void *)GetProcAddress(GetModuleHandleA("kernel32.dll"), "SetLastError"), NULL) == 0);
+#ifdef __arm64ec__
+    uint32_t ec_preserves(void (*f)(void *), void *argument);
+    CHECK(ec_preserves(lib_trash, NULL) == 0);
+    CHECK(ec_preserves(lib_call, &trash) == 0);
+    CHECK(ec_preserves(lib_call, &twice) == 0);
+#endif
+}
+
+static int stack_on_entry(int unused) { (void)unused; return asm_stack_on_entry(); }
+
+static void jumps(void)
+{
+    void *export = (void *)GetProcAddress(library, "lib_longs6"), *targets[] = { export, (void *)lib_longs6, (void *)own_longs6 };
+    for (int i = 0; i < 3; i++) {
+        asm_target = targets[i];
+        CHECK(asm_tail_jump(1, 2, 3, 4, 5, 6) == 245);
+        CHECK(asm_tail_return(1, 2, 3, 4, 5, 6) == 245);
+        CHECK(asm_misaligned(targets[i]) == 245);
+    }
+    CHECK(asm_tail_import(6, 5, 4, 3, 2, 1) == 6 * 3 + 25 + 28 + 33 + 26 + 17);
+    CHECK(asm_return_by_jump(41) == 42);
+    CHECK(lib_call_int(asm_return_by_jump, 41) == 84);
+    CHECK(asm_stack_on_entry() == 8);
+    CHECK(lib_call_int(stack_on_entry, 0) == 16);
+    CHECK(lib_call_int((int (*)(int))(void *)asm_stack_on_entry, 0) == 16);
+}
+
+// Puts `mov rax, hook; jmp rax` over the x64 stub of an export, as hooking libraries do, and takes it away again. From
+// then on every caller in the process has to come through the hook, ARM64EC code too.
+static void hooks(void)
+{
+    uint8_t jump[12] = { 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xe0 }, saved[12];
+    uint8_t *stub = (uint8_t *)(void *)GetProcAddress(library, "lib_patchable");
+    int (*export)(int) = (int (*)(int))(void *)stub;
+    void *hook = (void *)asm_hook;
+    DWORD old;
+    CHECK(stub[0] == 0x48 && export(1) == 2 && lib_call_int(export, 1) == 4 && lib_call_patchable(1) == 4);
+    memcpy(jump + 2, &hook, sizeof hook);
+    for (int round = 0; round < 3; round++) {
+        CHECK(VirtualProtect(stub, sizeof jump, PAGE_EXECUTE_READWRITE, &old));
+        memcpy(saved, stub, sizeof jump);
+        memcpy(stub, jump, sizeof jump);
+        CHECK(VirtualProtect(stub, sizeof jump, old, &old));
+        CHECK(FlushInstructionCache(GetCurrentProcess(), stub, sizeof jump));
+        CHECK(export(1) == 1001);
+        CHECK(lib_patchable(2) == 1002);
+        CHECK(lib_call_int(export, 3) == 2006);
+        CHECK(lib_call_patchable(4) == 2008);
+        CHECK(VirtualProtect(stub, sizeof jump, PAGE_EXECUTE_READWRITE, &old));
+        memcpy(stub, saved, sizeof jump);
+        CHECK(VirtualProtect(stub, sizeof jump, old, &old));
+        CHECK(FlushInstructionCache(GetCurrentProcess(), stub, sizeof jump));
+        CHECK(export(1) == 2 && lib_patchable(1) == 2 && lib_call_int(export, 1) == 4 && lib_call_patchable(1) == 4);
+    }
+}
+#endif
+
+int test_main(void)
+{
+    library = GetModuleHandleA("crossing.dll");
+    CHECK(library != NULL);
+    imports();
+    every_way();
+#ifdef CROSSES
+    registers();
+    jumps();
+    hooks();
+#endif
+    threads();
+    return 0;
+}
