@@ -140,6 +140,7 @@ status_t process_attach_thread(struct process *process, struct thread *thread)
     spin_lock(&process_lock);
     bool open = !process->ending;
     if (open) {
+        object_share(&thread->object);      // the list's reference: a suspended thread may have no other
         list_append(&process->threads, &thread->process_link);
         process->thread_count++;
         process->users++;
@@ -207,6 +208,7 @@ void process_thread_ended(struct thread *thread)
         process->exit_status = thread->exit_status;
     }
     spin_unlock(&process_lock);
+    object_release(&thread->object);        // the list's reference; the running one is still there
     process_leave(process);
 }
 

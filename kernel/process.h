@@ -71,6 +71,7 @@ struct process_plan {
 status_t process_create(const struct process_plan *plan, struct process **out, struct thread **thread, char *why, size_t why_bytes);
 
 // A further thread, suspended: TEB, stack, CPU area, frame at LdrInitializeThunk. stack_bytes 0: the image's default.
+// STATUS_NOT_SUPPORTED: the second thread of another x64 process, whose first one cannot be given x86 memory order while it runs.
 status_t process_create_thread(struct process *process, uint64_t start, uint64_t argument, uint64_t stack_bytes, bool first,
                                struct thread **out);
 // Puts a thread made with thread_create_user on the process's list. STATUS_PROCESS_IS_TERMINATING.

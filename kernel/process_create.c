@@ -213,6 +213,8 @@ status_t process_create_thread(struct process *process, uint64_t start, uint64_t
                                struct thread **out)
 {
     struct thread *thread;
+    if (process->emu && !first && process != thread_current()->process && process->thread_count == 1)
+        return STATUS_NOT_SUPPORTED;
     status_t status = thread_create_user(process, &thread);
     if (NT_ERROR(status))
         return status;

@@ -5,7 +5,8 @@
 //  - A user thread's trap frame is always at the top of its kernel stack (thread_frame), from its first run on.
 //  - FP/SIMD registers are the thread's own in the core while it runs, in `fp` otherwise.
 //  - state, run_link, core and the park token belong to the scheduler lock; terminating and wait to the wait lock.
-//  - References: one for running, given up by the scheduler after the last switch away; handles hold more.
+//  - References: one for running, given up by the scheduler after the last switch away, one of the process's thread list; handles
+//    hold more.
 #pragma once
 #include "kernel/abi/ntstatus.h"
 #include "kernel/arm64/switch.h"

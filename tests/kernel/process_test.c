@@ -209,3 +209,18 @@ KTEST(process_wall_clock_goes_with_the_other)
     uint64_t moved = time_ns() - now;
     KEXPECT(wall_moved >= 3000000 && wall_moved <= moved);
 }
+
+// A suspended thread that nobody has a handle to belongs to its process and goes with it.
+KTEST(process_takes_its_suspended_threads_along)
+{
+    struct el0_process el0;
+    struct thread *thread;
+    KEXPECT(el0_create(&el0, "suspended", el0_forever, el0_forever_end));
+    for (int i = 0; i < 3; i++) {
+        KEXPECT(thread_create_user(el0.process, &thread) == STATUS_SUCCESS);
+        KEXPECT(process_attach_thread(el0.process, thread) == STATUS_SUCCESS);
+        object_release(&thread->object);
+    }
+    KEXPECT(el0.process->thread_count == 3);
+    KEXPECT(el0_finish(&el0, 10000000, NULL) == STATUS_TIMEOUT);
+}
