@@ -163,6 +163,12 @@ bool lower_enter(struct lower_context *cx, const struct x64_insn *insn)
     if (lower_tso(cx))
         a64_dmb(cx->b, A64_ISHST);
     a64_stur(cx->b, 3, rbp, A64_SP, -8);
+    if (bytes) {                                            // the new stack top must be writable too (SDM vol. 2, ENTER): touch it
+        a64_reg top = lower_temp(cx), value = lower_temp(cx), status = lower_temp(cx);
+        lower_add_imm(cx, A64_X, top, A64_SP, -8 - (int64_t)bytes);
+        a64_ldxr(cx->b, 0, value, top);
+        a64_stxr(cx->b, 0, status, value, top);
+    }
     a64_sub_imm(cx->b, A64_X, t, A64_SP, 8);
     lower_add_imm(cx, A64_X, A64_SP, A64_SP, -8 - (int64_t)bytes);
     a64_mov_reg(cx->b, A64_X, rbp, t);

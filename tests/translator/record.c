@@ -187,7 +187,7 @@ static void generate_form(const struct form *f)
             p += 2;
         } else if (!strncmp(p, "iw", 2)) {
             e.imm_bytes = 2;
-            e.imm = below(64) * 8;
+            e.imm = (chance(70) ? below(64) : below(4096)) * 8;    // ENTER's frame; the larger ones leave the window
             p += 2;
         } else if (!strncmp(p, "iz", 2)) {
             e.imm_bytes = only16 ? 2 : 4;
@@ -470,7 +470,7 @@ static bool flow_undefined(uint16_t *undefined)
 // ---- native execution
 static struct vector vector;
 static volatile sig_atomic_t running;
-static bool general_protection;         // the fault was #GP, not #PF
+static bool general_protection;         // the fault was #GP or #SS, not #PF
 static ucontext_t home;
 static struct _libc_fpstate home_fp;
 
@@ -507,7 +507,7 @@ static void leave(int number, siginfo_t *info, void *context)
     vector.out.rflags = (uint64_t)u->uc_mcontext.gregs[REG_EFL];
     memcpy(vector.out.xmm, u->uc_mcontext.fpregs->_xmm, sizeof vector.out.xmm);
     vector.out.mxcsr = u->uc_mcontext.fpregs->mxcsr;
-    general_protection = u->uc_mcontext.gregs[REG_TRAPNO] == 13;
+    general_protection = u->uc_mcontext.gregs[REG_TRAPNO] == 13 || u->uc_mcontext.gregs[REG_TRAPNO] == 12;
     bool at_end = vector.out.rip == CODE_BASE + vector.code_bytes;
     vector.outcome = number == SIGSEGV || number == SIGBUS ? OUTCOME_FAULT : number == SIGFPE ? OUTCOME_DIVIDE : number == SIGTRAP ? OUTCOME_TRAP :
                      number == SIGILL ? (at_end ? OUTCOME_END : OUTCOME_ILLEGAL) : OUTCOME_LOST;
