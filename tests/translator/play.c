@@ -63,10 +63,10 @@ static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
 static bool never_ec(void *context, uint64_t va) { (void)context, (void)va; return false; }
 static const struct code_source source = { read_code, never_ec, 0 };
 
-// Address of the arm64 code for rip; 0: not executable; complaint set: cannot be translated.
-static uint64_t translate(uint64_t rip)
+// Address of the arm64 code for rip; 0: not executable; complaint set: cannot be translated. `once`: this one instruction alone.
+static uint64_t translate(uint64_t rip, bool once)
 {
-    for (unsigned i = 0; i < entry_count; i++)
+    for (unsigned i = 0; i < entry_count && !once; i++)
         if (entries[i].rip == rip)
             return entry_base[i] + entries[i].offset;
     config.code_va = ARM_BASE + arm_used * 4;
@@ -91,7 +91,8 @@ static uint64_t translate(uint64_t rip)
     regions[region_count++] = (struct region){ arm_used, r.code_count, point_count, r.point_count };
     arm_used += r.code_count;
     uint64_t address = config.code_va + entries[entry_count].offset;
-    entry_count += r.entry_count;
+    if (!once)
+        entry_count += r.entry_count;
     exit_count += r.exit_count;
     point_count += r.point_count;
     return address;
@@ -163,7 +164,7 @@ static uint32_t flags_now(ucontext_t *u, const struct lower_point *p)
 
 static void go(ucontext_t *u, uint64_t rip)
 {
-    uint64_t at = translate(rip);
+    uint64_t at = translate(rip, false);
     if (!at)
         finish(u, complaint ? OUTCOME_LOST : OUTCOME_FAULT, rip, flags_now(u, 0));
     else
@@ -307,10 +308,60 @@ static void on_trap(int number, siginfo_t *info, void *context)
     finish(u, OUTCOME_LOST, 0, 0);
 }
 
+// An ordered access that is not aligned: LDAR and its kind are done here; an exclusive means a locked operation, which is then
+// run as x64 instruction without LOCK. (The kernel does likewise, with the other cores held.)
+static bool unaligned(ucontext_t *u, const struct lower_point *p)
+{
+    static const struct { uint32_t mask, value; bool load, offset; } forms[] = {
+        { 0x3ffffc00, 0x08dffc00, true, false }, { 0x3ffffc00, 0x38bfc000, true, false }, { 0x3fe00c00, 0x19400000, true, true },
+        { 0x3ffffc00, 0x089ffc00, false, false }, { 0x3fe00c00, 0x19000000, false, true },
+    };
+    uint32_t word;
+    memcpy(&word, (void *)u->uc_mcontext.pc, 4);
+    unsigned bytes = 1u << (word >> 30), rn = word >> 5 & 31, rt = word & 31;
+    for (unsigned i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if ((word & forms[i].mask) != forms[i].value)
+            continue;
+        uint64_t at = rn == 31 ? u->uc_mcontext.sp : u->uc_mcontext.regs[rn], value = 0;
+        if (forms[i].offset)
+            at += (uint64_t)((int64_t)((uint64_t)word << 43) >> 55);
+        if (at < WINDOW_BASE || at + bytes > WINDOW_BASE + WINDOW_BYTES) {
+            if (!forms[i].load || at < CODE_BASE || at + bytes > CODE_BASE + CODE_BYTES)
+                return false;
+        }
+        if (forms[i].load) {
+            memcpy(&value, (void *)at, bytes);
+            if (rt != 31)
+                u->uc_mcontext.regs[rt] = value;
+        } else {
+            value = rt == 31 ? 0 : u->uc_mcontext.regs[rt];
+            memcpy((void *)at, &value, bytes);
+        }
+        u->uc_mcontext.pc += 4;
+        return true;
+    }
+    if ((word & 0x3f400000) != 0x08400000)              // load exclusive
+        return false;
+    uint64_t x23, x24, rip = p->rip;
+    uint32_t nzcv;
+    lower_flags_in(flags_now(u, p), &x23, &x24, &nzcv);
+    u->uc_mcontext.regs[23] = x23;
+    u->uc_mcontext.regs[24] = x24;
+    u->uc_mcontext.pstate = (u->uc_mcontext.pstate & 0x0fffffff) | nzcv;
+    struct lower_config usual = config;
+    config.model = MODEL_PLAIN;
+    config.max_instructions = 1;
+    u->uc_mcontext.pc = translate(rip, true);
+    config = usual;
+    return true;
+}
+
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     ucontext_t *u = context;
     const struct lower_point *p = running ? find_point(u->uc_mcontext.pc) : 0;
+    if (number == SIGBUS && p && unaligned(u, p))
+        return;
     if (!p) {
         fprintf(stderr, "play: signal %d at pc %#llx, address %p, vector %u\n", number, (unsigned long long)u->uc_mcontext.pc, info->si_addr, vector.number);
         _exit(4);
