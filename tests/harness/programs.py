@@ -4,12 +4,13 @@ import glob
 import json
 import os
 import re
+import tempfile
 
 from harness.schedule import BUILD, JANUS, REPO, Job, Result, command
 
 TIMEOUT = 120
 FIELDS = {"program", "programs", "arguments", "stdin", "options", "variants", "files", "timeout", "exit_code", "stdout",
-          "stdout_contains", "stdout_lacks", "stderr_contains", "stderr_lacks", "stats", "same_stats", "skip"}
+          "share", "share_after", "stdout_contains", "stdout_lacks", "stderr_contains", "stderr_lacks", "stats", "same_stats", "skip"}
 
 
 class Description:
@@ -66,9 +67,15 @@ def _run(fields, program, options, name):
     words += ["--stats"] if "stats" in fields or "same_stats" in fields else []
     for file in fields.get("files", []):
         words += ["--file", _place(file)]
-    words += [_place(program), *fields.get("arguments", [])]
-    done = command(words, timeout + 30, _lines(fields.get("stdin", "")).encode())
-    wrong = check(fields, done)
+    with tempfile.TemporaryDirectory(prefix="janus-share-") as directory:
+        if "share" in fields:
+            _write_files(directory, fields["share"])
+            words += ["--share", directory]
+        words += [_place(program), *fields.get("arguments", [])]
+        done = command(words, timeout + 30, _lines(fields.get("stdin", "")).encode())
+        wrong = check(fields, done)
+        if "share_after" in fields and _read_files(directory) != fields["share_after"]:
+            wrong.append(f"the shared directory holds {_read_files(directory)}")
     for _ in range(1 if "same_stats" in fields and not wrong else 0):
         first, second = _stats(done), _stats(command(words, timeout + 30, _lines(fields.get("stdin", "")).encode()))
         wrong += [f"{key} differs between two runs: {first.get(key)}, {second.get(key)}" for key in fields["same_stats"]
@@ -76,6 +83,20 @@ def _run(fields, program, options, name):
     if wrong:
         return Result(failures=[(name, "\n".join(wrong) + "\n$ " + " ".join(words) + "\n" + done.text())])
     return Result(1)
+
+
+def _write_files(directory, files):
+    for name, text in files.items():
+        with open(os.path.join(directory, name), "wb") as file:
+            file.write(text.encode())
+
+
+def _read_files(directory):
+    files = {}
+    for name in os.listdir(directory):
+        with open(os.path.join(directory, name), "rb") as file:
+            files[name] = file.read().decode(errors="replace")
+    return files
 
 
 def _stats(done):

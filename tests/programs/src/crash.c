@@ -34,7 +34,7 @@ int main(int argc, char **argv)
         return recurse((volatile char *)how, &zero);
 #ifdef __x86_64__
     if (!strcmp(how, "divide"))
-        return 1 / zero;
+        return 1000 / zero;
 #endif
     return (int)zero;
 }
