@@ -109,14 +109,12 @@ DWORD WINAPI GetFileSize(HANDLE file, LPDWORD high) {
 }
 BOOL WINAPI SetFilePointerEx(HANDLE file, LARGE_INTEGER distance, PLARGE_INTEGER result, DWORD method) {
     struct file_info info;
-    uint64_t count;
     if (!info_of(file, &info)) return FALSE;
     if (info.kind != FILE_KIND_DISK) { error_set(ERROR_INVALID_FUNCTION); return FALSE; }
     int64_t from = method == FILE_BEGIN ? 0 : method == FILE_CURRENT ? (int64_t)info.position : (int64_t)info.size;
     int64_t to = from + distance.QuadPart;
     if (method > FILE_END || to < 0) { error_set(method > FILE_END ? ERROR_INVALID_PARAMETER : ERROR_NEGATIVE_SEEK); return FALSE; }
-    // A transfer at an explicit offset moves the position behind it; one of no bytes only moves it.
-    if (!done(SYS(file_read, file, (uint64_t)to, 0, 0, &count))) return FALSE;
+    if (!done(SYS(file_seek, file, (uint64_t)to))) return FALSE;
     if (result) result->QuadPart = to;
     return TRUE;
 }

@@ -49,6 +49,7 @@ typedef uint64_t handle_t;                       // multiple of 4; 0 is none
     X(0x3C, file_resize,       2)  /* handle, bytes */ \
     X(0x3D, file_enumerate,    4)  /* UTF-8 directory path, bytes, index, struct file_entry * */ \
     X(0x3E, file_delete,       2)  /* UTF-8 path, bytes */ \
+    X(0x3F, file_seek,         2)  /* handle, new position in bytes; the end of the file is no limit */ \
     X(0x40, exception_raise,   3)  /* const EXCEPTION_RECORD *, const ARM64_NT_CONTEXT *, first chance (0/1) */ \
     X(0x41, context_continue,  1)  /* const ARM64_NT_CONTEXT *: does not return */ \
     X(0x42, context_get,       2)  /* thread (suspended or current), ARM64_NT_CONTEXT * */ \

@@ -86,6 +86,22 @@ status_t sys_file_query(uint64_t handle, uint64_t out)
     return user_copy_out(out, &info, sizeof info);
 }
 
+status_t sys_file_seek(uint64_t handle, uint64_t position)
+{
+    struct object *object;
+    // Who may read or write may also say where: the position belongs to the handle's open file.
+    status_t status = syscall_object(handle, OBJECT_FILE, RIGHT_QUERY, &object, NULL);
+    if (status != STATUS_SUCCESS)
+        return status;
+    struct file *file = (struct file *)object;
+    if (file->stream == STREAM_NONE && position <= INT64_MAX)
+        file->position = position;
+    else
+        status = STATUS_INVALID_PARAMETER;
+    object_release(object);
+    return status;
+}
+
 status_t sys_file_resize(uint64_t handle, uint64_t bytes)
 {
     struct object *object;
