@@ -5,6 +5,7 @@
 #define X(op, function) lower_function function;
 #include "emu/lower/lower_ops.inc"
 #include "emu/lower/lower_ops_sse.inc"
+#include "emu/lower/lower_ops_x87.inc"
 #undef X
 
 lower_function *lower_find(enum x64_op op)
@@ -13,6 +14,7 @@ lower_function *lower_find(enum x64_op op)
 #define X(op, function) [X64_##op] = function,
 #include "emu/lower/lower_ops.inc"
 #include "emu/lower/lower_ops_sse.inc"
+#include "emu/lower/lower_ops_x87.inc"
 #undef X
     };
     return (unsigned)op < X64_OP_COUNT ? table[op] : 0;

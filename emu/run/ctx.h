@@ -34,13 +34,16 @@
 #define CTX_DF              0x68   // u32: 0, or 1 when the direction flag is set
 #define CTX_MXCSR           0x6c   // u32: bits with no home in FPCR/FPSR (DAZ without AFP, DE); the rest is read from FPCR/FPSR
 #define CTX_EFLAGS          0x70   // u32: PF, AF, DF of the last context handed out or taken in (conversion loses them)
-#define CTX_X87_CONTROL     0x74   // u16
-#define CTX_X87_STATUS      0x76   // u16
-#define CTX_X87_TAG         0x78   // u16
 #define CTX_SWITCHES        0x80   // u64: transitions between x64 and EC code
 #define CTX_SPILL           0x90   // 16 * u64: the lowering's own spill slots
 #define CTX_YMM_HIGH        0x110  // 16 * 16 bytes
-#define CTX_X87_REGISTERS   0x210  // 8 * 16 bytes
+#define CTX_X87_REGISTERS   0x210  // 8 * 16 bytes; from here on struct x87_state (emu/x87/x87.h)
+#define CTX_X87_IP          0x290  // u64
+#define CTX_X87_DP          0x298  // u64
+#define CTX_X87_CONTROL     0x2a0  // u16
+#define CTX_X87_STATUS      0x2a2  // u16
+#define CTX_X87_TAG         0x2a4  // u16: bit n set: physical register n is in use
+#define CTX_X87_OPCODE      0x2a6  // u16
 #define CTX_BYTES           0x400
 
 // Branch target table at EMU_TABLE_BASE: 2^16 entries of one u64, so that a look-up is one single-copy atomic load.

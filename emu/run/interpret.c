@@ -4,6 +4,7 @@
 #include "emu/run/runtime.h"
 
 #include "emu/run/alu.h"
+#include "emu/x87/x87.h"
 #include <string.h>
 
 const uint8_t x64_register_home[16] = { 8, 0, 1, 27, 31, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22 };
@@ -369,39 +370,98 @@ static enum emu_outcome run_rdtsc(struct machine *m)
     return EMU_RESUME;
 }
 
-// ---- x87 control registers: what start-up code touches. Arithmetic is not there yet.
+// ---- x87 and MMX (emu/x87/x87.h); the state is in the CPU area
 
-static enum emu_outcome ctx_copy(struct machine *m, unsigned offset, uint16_t *value, bool store)
+_Static_assert(offsetof(struct x87_state, ip) + CTX_X87_REGISTERS == CTX_X87_IP && sizeof(struct float80) == 16
+               && offsetof(struct x87_state, control) + CTX_X87_REGISTERS == CTX_X87_CONTROL
+               && offsetof(struct x87_state, opcode) + CTX_X87_REGISTERS == CTX_X87_OPCODE, "emu/run/ctx.h has the state in this order");
+
+// Vector registers of the running thread: they are live while the kernel works for it.
+#define EACH_VECTOR(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+static void vector_get(unsigned reg, uint64_t value[2])
 {
-    uint64_t done = store ? aspace_write(m->p->as, m->frame->x[28] + offset, value, 2)
-                          : aspace_read(m->p->as, m->frame->x[28] + offset, value, 2, ACCESS_READ);
-    return done == 2 ? EMU_RESUME : EMU_NOT_MINE;
+    switch (reg) {
+#define GET(n) case n: __asm__ volatile(".arch_extension fp\n\tstr q" #n ", [%0]" : : "r"(value) : "memory"); break;
+    EACH_VECTOR(GET)
+    }
 }
 
-static enum emu_outcome run_x87_control(struct machine *m)
+static void vector_put(unsigned reg, const uint64_t value[2])
 {
-    uint16_t word = 0, zero = 0, empty = 0xffff, initial = 0x37f;
-    enum emu_outcome outcome;
-    switch (m->insn->op) {
-    case X64_FNINIT:
-        ctx_copy(m, CTX_X87_CONTROL, &initial, true);
-        ctx_copy(m, CTX_X87_STATUS, &zero, true);
-        return ctx_copy(m, CTX_X87_TAG, &empty, true);
-    case X64_FNCLEX:
-        ctx_copy(m, CTX_X87_STATUS, &word, false);
-        word &= 0x7f00;
-        return ctx_copy(m, CTX_X87_STATUS, &word, true);
-    case X64_FWAIT:
-        return EMU_RESUME;                  // exceptions stay masked
-    case X64_FLDCW:
-        outcome = memory_get(m, &word, 2);
-        return outcome == EMU_RESUME ? ctx_copy(m, CTX_X87_CONTROL, &word, true) : outcome;
-    case X64_FNSTCW:
-        ctx_copy(m, CTX_X87_CONTROL, &word, false);
-        return memory_put(m, &word, 2);
-    case X64_FNSTSW:
-        ctx_copy(m, CTX_X87_STATUS, &word, false);
-        return operand_put(m, &m->insn->opd[0], word);
+    switch (reg) {
+#define PUT(n) case n: __asm__ volatile(".arch_extension fp\n\tldr q" #n ", [%0]" : : "r"(value) : "memory"); break;
+    EACH_VECTOR(PUT)
+    }
+}
+
+static bool x87_read(void *context, unsigned operand, void *to, unsigned bytes)
+{
+    struct machine *m = context;
+    const struct x64_operand *opd = &m->insn->opd[operand];
+    uint64_t value[2] = { 0 };
+    if (opd->kind == X64_OPD_MEM)
+        return memory_get(m, to, bytes) == EMU_RESUME;
+    if (opd->kind == X64_OPD_XMM)
+        vector_get(opd->reg, value);
+    else
+        operand_get(m, opd, value);
+    memcpy(to, value, bytes);
+    return true;
+}
+
+static bool x87_write(void *context, unsigned operand, const void *from, unsigned bytes)
+{
+    struct machine *m = context;
+    const struct x64_operand *opd = &m->insn->opd[operand];
+    uint64_t value[2] = { 0 };
+    if (opd->kind == X64_OPD_MEM)
+        return memory_put(m, from, bytes) == EMU_RESUME;
+    if (opd->kind == X64_OPD_XMM)
+        vector_get(opd->reg, value);
+    memcpy(value, from, bytes);
+    if (opd->kind == X64_OPD_XMM)
+        vector_put(opd->reg, value);
+    else
+        operand_put(m, opd, value[0]);
+    return true;
+}
+
+// #MF as Windows names it, by the first unmasked exception in this order.
+static status_t x87_exception(const struct x87_state *x87)
+{
+    static const struct { uint8_t flag; status_t code; } codes[] = {
+        { FLOAT_IE, STATUS_FLOAT_INVALID_OPERATION }, { FLOAT_ZE, STATUS_FLOAT_DIVIDE_BY_ZERO },
+        { FLOAT_DE, STATUS_FLOAT_INVALID_OPERATION }, { FLOAT_OE, STATUS_FLOAT_OVERFLOW },
+        { FLOAT_UE, STATUS_FLOAT_UNDERFLOW },         { FLOAT_PE, STATUS_FLOAT_INEXACT_RESULT },
+    };
+    unsigned pending = x87->status & ~x87->control & FLOAT_ALL;
+    for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (pending & codes[i].flag)
+            return codes[i].flag == FLOAT_IE && x87->status & FLOAT_SF ? STATUS_FLOAT_STACK_CHECK : codes[i].code;
+    return STATUS_FLOAT_INVALID_OPERATION;
+}
+
+static enum emu_outcome run_x87(struct machine *m)
+{
+    struct x87_state x87;
+    uint64_t area = m->frame->x[28] + CTX_X87_REGISTERS;
+    if (aspace_read(m->p->as, area, &x87, sizeof x87, ACCESS_READ) != sizeof x87)
+        return EMU_NOT_MINE;
+    struct x87_io io = { .context = m, .read = x87_read, .write = x87_write, .eflags = m->eflags };
+    if (m->insn->form & X64_F_MEM)
+        io.address = address_of(m);
+    switch (x87_execute(&x87, m->insn, &io)) {
+    case X87_DONE:
+        m->eflags = io.eflags;
+        return aspace_write(m->p->as, area, &x87, sizeof x87) == sizeof x87 ? EMU_RESUME : EMU_NOT_MINE;
+    case X87_FAULT:
+        return EMU_EXCEPTION;               // memory_get or memory_put has said which
+    case X87_PENDING:
+        *m->exception = (struct exception){ .code = x87_exception(&x87), .address = m->insn->rip };
+        return EMU_EXCEPTION;
+    case X87_UNKNOWN:
+        break;
     }
     return EMU_NOT_MINE;
 }
@@ -452,26 +512,32 @@ static const struct { uint16_t op; enum emu_outcome (*run)(struct machine *); } 
     { X64_XADD, run_exchange },      { X64_CMPXCHG, run_cmpxchg },  { X64_BTS, run_bit },     { X64_BTR, run_bit },
     { X64_BTC, run_bit },            { X64_CMPXCHG8B, run_cmpxchg_pair },                     { X64_CMPXCHG16B, run_cmpxchg_pair },
     { X64_CPUID, run_cpuid },        { X64_RDTSC, run_rdtsc },      { X64_RDTSCP, run_rdtsc },
-    { X64_FNINIT, run_x87_control }, { X64_FNCLEX, run_x87_control }, { X64_FWAIT, run_x87_control },
     { X64_LDMXCSR, run_ldmxcsr },    { X64_STMXCSR, run_stmxcsr },
-    { X64_FLDCW, run_x87_control },  { X64_FNSTCW, run_x87_control }, { X64_FNSTSW, run_x87_control },
 };
+
+static enum emu_outcome (*find_handler(const struct x64_insn *insn))(struct machine *)
+{
+    if (x87_knows(insn))
+        return run_x87;
+    for (unsigned i = 0; i < sizeof handlers / sizeof *handlers; i++)
+        if (handlers[i].op == insn->op)
+            return handlers[i].run;
+    return NULL;
+}
 
 enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, struct exception *out)
 {
-    for (unsigned i = 0; i < sizeof handlers / sizeof *handlers; i++) {
-        if (handlers[i].op != insn->op)
-            continue;
-        struct machine m = { .p = p, .frame = frame, .insn = insn, .exception = out };
-        struct lower_point canonical = { .rip = insn->rip };
-        lower_recover_flags(&canonical, frame->x, frame->sp, (uint32_t)frame->spsr & 0xf0000000u, &m.eflags);
-        enum emu_outcome outcome = handlers[i].run(&m);
-        if (outcome == EMU_RESUME) {
-            uint32_t nzcv;
-            lower_flags_in(m.eflags, &frame->x[23], &frame->x[24], &nzcv);
-            frame->spsr = (frame->spsr & ~0xf0000000ull) | nzcv;
-        }
-        return outcome;
+    enum emu_outcome (*run)(struct machine *) = find_handler(insn);
+    if (!run)
+        return EMU_NOT_MINE;
+    struct machine m = { .p = p, .frame = frame, .insn = insn, .exception = out };
+    struct lower_point canonical = { .rip = insn->rip };
+    lower_recover_flags(&canonical, frame->x, frame->sp, (uint32_t)frame->spsr & 0xf0000000u, &m.eflags);
+    enum emu_outcome outcome = run(&m);
+    if (outcome == EMU_RESUME) {
+        uint32_t nzcv;
+        lower_flags_in(m.eflags, &frame->x[23], &frame->x[24], &nzcv);
+        frame->spsr = (frame->spsr & ~0xf0000000ull) | nzcv;
     }
-    return EMU_NOT_MINE;
+    return outcome;
 }

@@ -100,9 +100,7 @@ status_t emu_thread_create(struct emu_process *p, uva_t *cpu_area)
     if (NT_ERROR(status))
         return status;
     uint16_t x87_control = 0x27f;           // Windows' default: 53-bit precision, all masked
-    uint16_t x87_tag = 0xffff;
     aspace_write(p->as, base + CTX_X87_CONTROL, &x87_control, 2);
-    aspace_write(p->as, base + CTX_X87_TAG, &x87_tag, 2);
     spin_lock(&emu_lock);
     uva_t *areas = heap_take((p->cpu_area_count + 1) * sizeof *areas);
     if (areas) {

@@ -39,6 +39,12 @@ typedef int32_t status_t;   // 0 or positive: success or information; negative: 
     X(STATUS_SECTION_PROTECTION,         0xC000004E, "protection not allowed for the section") \
     X(STATUS_INVALID_PAGE_PROTECTION,    0xC0000045, "invalid page protection") \
     X(STATUS_INVALID_IMAGE_FORMAT,       0xC000007B, "image is malformed") \
+    X(STATUS_FLOAT_DIVIDE_BY_ZERO,       0xC000008E, "floating-point divide by zero") \
+    X(STATUS_FLOAT_INEXACT_RESULT,       0xC000008F, "inexact floating-point result") \
+    X(STATUS_FLOAT_INVALID_OPERATION,    0xC0000090, "invalid floating-point operation") \
+    X(STATUS_FLOAT_OVERFLOW,             0xC0000091, "floating-point overflow") \
+    X(STATUS_FLOAT_STACK_CHECK,          0xC0000092, "floating-point stack overflow or underflow") \
+    X(STATUS_FLOAT_UNDERFLOW,            0xC0000093, "floating-point underflow") \
     X(STATUS_INTEGER_DIVIDE_BY_ZERO,     0xC0000094, "integer divide by zero") \
     X(STATUS_INTEGER_OVERFLOW,           0xC0000095, "integer overflow") \
     X(STATUS_PRIVILEGED_INSTRUCTION,     0xC0000096, "privileged instruction") \

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+//
+// x87.h - x87 and MMX instructions executed in C, one at a time.
+//
+// The caller decodes, keeps the state and reaches operands; everything else is here. Nothing of the state is changed unless
+// the outcome is X87_DONE.
+#pragma once
+#include "emu/x64/x64.h"
+#include "emu/x87/float80.h"
+
+enum x87_status_bit {               // SDM vol. 1, 8.1.3
+    X87_ES = 1 << 7, X87_C0 = 1 << 8, X87_C1 = 1 << 9, X87_C2 = 1 << 10, X87_C3 = 1 << 14, X87_BUSY = 1 << 15,
+    X87_TOP_SHIFT = 11,
+    X87_CONDITIONS = X87_C0 | X87_C1 | X87_C2 | X87_C3,
+};
+
+struct x87_state {
+    struct float80 reg[8];          // physical: st(i) is reg[(top + i) & 7], mm n is the significand of reg[n]
+    uint64_t ip, dp;                // of the last instruction that was no control instruction; dp: of the last that had memory
+    uint16_t control, status;
+    uint16_t valid;                 // bit n: physical register n is not empty (the tag word as FXSAVE has it)
+    uint16_t opcode;                // always 0: SDM vol. 1, 8.1.9 lets a processor keep it only after unmasked exceptions
+};
+
+void x87_init(struct x87_state *state);                         // as FNINIT; also clears the registers
+
+struct x87_io {
+    void *context;
+    // Operand `operand` of the instruction, low bytes first; false: it faults, and the caller knows how.
+    bool (*read)(void *context, unsigned operand, void *to, unsigned bytes);
+    bool (*write)(void *context, unsigned operand, const void *from, unsigned bytes);
+    uint64_t address;               // of the memory operand, if there is one
+    uint32_t eflags;                // in and out
+};
+
+enum x87_outcome {
+    X87_DONE,
+    X87_FAULT,                      // a memory operand faults
+    X87_PENDING,                    // an earlier instruction left an unmasked exception: #MF
+    X87_UNKNOWN,                    // neither an x87 nor an MMX instruction, or one that is not done here
+};
+bool x87_knows(const struct x64_insn *insn);                    // not X87_UNKNOWN
+enum x87_outcome x87_execute(struct x87_state *state, const struct x64_insn *insn, struct x87_io *io);
+
+// ---- inside: what instructions are made of
+struct x87_machine {
+    struct x87_state s;             // becomes the caller's when all is done
+    const struct x64_insn *insn;
+    struct x87_io *io;
+    struct float_env env;
+};
+
+// stack.c
+static inline unsigned x87_top(const struct x87_state *s) { return s->status >> X87_TOP_SHIFT & 7; }
+void x87_set_top(struct x87_state *s, unsigned top);
+bool x87_empty(const struct x87_machine *m, unsigned i);
+struct float80 x87_get(const struct x87_machine *m, unsigned i);
+void x87_put(struct x87_machine *m, unsigned i, struct float80 value);     // and marks it valid
+void x87_free(struct x87_machine *m, unsigned i);
+void x87_pop(struct x87_machine *m);
+void x87_push(struct x87_machine *m, struct float80 value);
+void x87_underflow(struct x87_machine *m);                      // raises the stack fault
+void x87_overflow(struct x87_machine *m);
+// Takes over what m->env gathered: flags, C1, ES. False: an unmasked exception forbids to change anything else.
+bool x87_settle(struct x87_machine *m);
+void x87_summarize(struct x87_state *s);                        // ES and B from flags and masks
+
+// image.c: FNSTENV, FLDENV, FNSAVE, FRSTOR
+enum x87_outcome x87_store_environment(struct x87_machine *m);
+enum x87_outcome x87_load_environment(struct x87_machine *m);
+enum x87_outcome x87_save(struct x87_machine *m);
+enum x87_outcome x87_restore(struct x87_machine *m);
+
+// mmx.c
+bool mmx_knows(const struct x64_insn *insn);
+enum x87_outcome mmx_run(struct x87_machine *m);
