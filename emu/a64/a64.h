@@ -204,12 +204,6 @@ void a64_caspal(struct a64_buf *, enum a64_size, a64_reg rs, a64_reg rt, a64_reg
 A64_ATOMIC(X)
 #undef X
 
-// ---- vectors
-void a64_fmov_to_v(struct a64_buf *, enum a64_size, a64_vreg vd, a64_reg rn);      // W into S, X into D; the rest of the register zero
-void a64_fmov_from_v(struct a64_buf *, enum a64_size, a64_reg rd, a64_vreg vn);
-void a64_cnt_8b(struct a64_buf *, a64_vreg vd, a64_vreg vn);                       // set bits of each of the low 8 bytes
-void a64_addv_8b(struct a64_buf *, a64_vreg vd, a64_vreg vn);                      // their sum, as a byte
-
 // ---- labels. Forward references are kept in the caller's table until the label is bound.
 enum a64_reach { A64_REACH_26, A64_REACH_19, A64_REACH_14 };
 struct a64_fixup { uint32_t site, label; uint8_t reach; };

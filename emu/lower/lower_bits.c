@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // BT BTS BTR BTC, BSF BSR, POPCNT LZCNT TZCNT, CRC32.
+#include "emu/a64/simd.h"
 #include "emu/lower/context.h"
 
 enum { X7 = 7, X23 = 23, X24 = 24 };
@@ -129,10 +130,10 @@ bool lower_popcnt(struct lower_context *cx, const struct x64_insn *insn)
     if (cx->config->features.cssc) {
         a64_cnt(b, s, d, source);
     } else {
-        a64_fmov_to_v(b, s, 16, source);
-        a64_cnt_8b(b, 16, 16);
-        a64_addv_8b(b, 16, 16);
-        a64_fmov_from_v(b, A64_W, d, 16);
+        a64_fmov_from_general(b, s, 16, source);
+        a64_cnt_v(b, A64_8B, 16, 16);
+        a64_addv(b, A64_8B, 16, 16);
+        a64_fmov_to_general(b, A64_W, d, 16);
     }
     lower_write(cx, dst, d);
     if (cx->live & X64_ARITH_FLAGS) {               // only ZF may be set; SF cannot come out

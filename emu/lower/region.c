@@ -321,7 +321,10 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
         here->x.rip = rip;
         cx.insn = here;
         cx.flags = lower_flags_at_entry;
-        result->entries[result->entry_count++] = (struct lower_entry){ rip, 0 };
+        if (result->entry_capacity)
+            result->entries[result->entry_count++] = (struct lower_entry){ rip, 0 };
+        else
+            cx.full = true;
         lower_svc(&cx, SVC_EMU_TRAP);
     }
     tail(&cx);
