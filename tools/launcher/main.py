@@ -3,12 +3,15 @@
 import json
 import os
 import signal
+import stat
 import sys
 import tempfile
 
 from launcher import cpio, initrd, machine, options as command_line, share
 from launcher.outcome import CODE_LOST, CODE_USAGE
 from launcher.session import Session
+
+PLAIN_INPUT_BYTES = 64 << 20    # larger files come over the serial line, not through the machine's memory
 
 
 def main(words):
@@ -43,9 +46,12 @@ def _run(options, directory):
         words.append("janus.run")
         words += [word for word, wanted in (("janus.stats", options.stats), ("janus.quiet", not options.verbose),
                                             ("janus.share", options.share)) if wanted]
-        if options.icount:
+        # A deterministic run reads its input first. A plain file may as well come that way, which is much faster than the
+        # serial line; a terminal or a pipe may have more to say later.
+        first = options.icount or _stdin_is_plain_file()
+        if first:
             files["janus/stdin"] = _read_stdin()
-        session_options = {"log_out": 2 if options.verbose else None, "serve_stdin": not options.icount}
+        session_options = {"log_out": 2 if options.verbose else None, "serve_stdin": not first}
 
     command = machine.command(options, kernel, cpio.build(files), " ".join(words), directory)
     session = Session(command, options.timeout, shared, **session_options)
@@ -72,6 +78,14 @@ def _test_verdict(session, outcome):
         return 0 if counts[0] and not counts[1] else 1
     _complain(outcome.message())
     return outcome.code or CODE_LOST
+
+
+def _stdin_is_plain_file():
+    try:
+        status = os.fstat(0)
+    except OSError:
+        return True             # closed: as good as an empty file
+    return stat.S_ISREG(status.st_mode) and status.st_size <= PLAIN_INPUT_BYTES
 
 
 def _read_stdin():
