@@ -11,7 +11,9 @@ enum { FLAGS_AT_CALL = X64_ARITH_FLAGS, FLAGS_AT_EXIT = X64_ARITH_FLAGS };
 
 static uint16_t live_before(const struct x64_insn *insn, uint16_t after)
 {
-    bool watched = x64_may_fault(insn) || x64_op_info(insn->op)->attributes >> X64_FLOW_SHIFT == X64_FLOW_TRAP || !lower_find(insn->op);
+    lower_function *function = lower_choose(insn);
+    bool watched = x64_may_fault(insn) || x64_op_info(insn->op)->attributes >> X64_FLOW_SHIFT == X64_FLOW_TRAP || !function
+                   || function == lower_in_kernel;      // x87 raises what an earlier instruction left pending
     uint16_t read = watched ? X64_ARITH_FLAGS : x64_flags_read(insn) & X64_ARITH_FLAGS;
     return read | (after & ~x64_flags_killed(insn));
 }

@@ -156,6 +156,7 @@ bool lower_discover(struct lower_context *cx, uint64_t rip);    // false: nothin
 void lower_analyse(struct lower_context *cx);
 typedef bool lower_function(struct lower_context *cx, const struct x64_insn *insn);
 lower_function *lower_find(enum x64_op op);                     // null: not lowered
+lower_function *lower_choose(const struct x64_insn *insn);      // the same, operands considered
 
 // ---- operands.c
 a64_reg lower_gpr(unsigned x64_register);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which function lowers which operation: one row each in lower_ops*.inc.
+// Which function lowers which operation: one row each in lower_ops*.inc. MMX registers are the kernel's, as x87 is.
 #include "emu/lower/lower_sse.h"
 
 #define X(op, function) lower_function function;
@@ -18,4 +18,12 @@ lower_function *lower_find(enum x64_op op)
 #undef X
     };
     return (unsigned)op < X64_OP_COUNT ? table[op] : 0;
+}
+
+lower_function *lower_choose(const struct x64_insn *insn)
+{
+    for (unsigned i = 0; i < insn->operand_count; i++)
+        if (insn->opd[i].kind == X64_OPD_MMX)
+            return lower_in_kernel;
+    return lower_find((enum x64_op)insn->op);
 }

@@ -216,7 +216,7 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
     lower_flags_protect(cx, arm_registers(x64_gprs_written(x)), resumes ? X64_ARITH_FLAGS : insn->live & ~x64_flags_killed(x));
     cx->temps = 0;
     lower_point_here(cx);
-    lower_function *function = lower_find((enum x64_op)x->op);
+    lower_function *function = lower_choose(x);
     if (function && !uses_fs(x)) {
         uint32_t before = cx->b->count;
         if (function(cx, x)) {

@@ -370,6 +370,51 @@ static enum emu_outcome run_rdtsc(struct machine *m)
     return EMU_RESUME;
 }
 
+// ---- MXCSR: its control and status bits live in FPCR and FPSR (table in the ARM64EC ABI), DAZ and DE in the CPU area
+
+#define MXCSR_IN_CTX 0x0042u
+
+static uint32_t mxcsr_get(struct machine *m)
+{
+    uint64_t fpcr, fpsr;
+    uint32_t kept = 0;
+    __asm__ volatile("mrs %0, s3_3_c4_c4_0" : "=r"(fpcr));
+    __asm__ volatile("mrs %0, s3_3_c4_c4_1" : "=r"(fpsr));
+    aspace_read(m->p->as, m->frame->x[28] + CTX_MXCSR, &kept, 4, ACCESS_READ);
+    return (uint32_t)(0x1f80 | (fpsr & 1) | (fpsr >> 1 & 15) << 2 | (fpsr >> 7 & 1) << 1
+                      | (fpcr >> 22 & 1) << 14 | (fpcr >> 23 & 1) << 13 | (fpcr >> 24 & 1) << 15 | (kept & MXCSR_IN_CTX));
+}
+
+static enum emu_outcome mxcsr_put(struct machine *m, uint32_t mxcsr)
+{
+    if (mxcsr >> 16) {                      // SDM vol. 2 LDMXCSR: #GP for a reserved bit
+        exception_access(m->exception, m->insn->rip, 0, ~0ull);
+        return EMU_EXCEPTION;
+    }
+    if ((mxcsr & 0x1f80) != 0x1f80)
+        return EMU_NOT_MINE;                // unmasked exceptions are not delivered: say so instead of losing them
+    uint64_t fpcr = (uint64_t)(mxcsr >> 14 & 1) << 22 | (uint64_t)(mxcsr >> 13 & 1) << 23 | (uint64_t)(mxcsr >> 15 & 1) << 24;
+    uint64_t fpsr = (mxcsr & 1) | (mxcsr >> 2 & 15) << 1 | (mxcsr >> 1 & 1) << 7;
+    uint32_t kept = mxcsr & MXCSR_IN_CTX;
+    __asm__ volatile("msr s3_3_c4_c4_0, %0" : : "r"(fpcr));
+    __asm__ volatile("msr s3_3_c4_c4_1, %0" : : "r"(fpsr));
+    aspace_write(m->p->as, m->frame->x[28] + CTX_MXCSR, &kept, 4);
+    return EMU_RESUME;
+}
+
+static enum emu_outcome run_stmxcsr(struct machine *m)
+{
+    uint32_t mxcsr = mxcsr_get(m);
+    return memory_put(m, &mxcsr, 4);
+}
+
+static enum emu_outcome run_ldmxcsr(struct machine *m)
+{
+    uint32_t mxcsr;
+    enum emu_outcome outcome = memory_get(m, &mxcsr, 4);
+    return outcome == EMU_RESUME ? mxcsr_put(m, mxcsr) : outcome;
+}
+
 // ---- x87 and MMX (emu/x87/x87.h); the state is in the CPU area
 
 _Static_assert(offsetof(struct x87_state, ip) + CTX_X87_REGISTERS == CTX_X87_IP && sizeof(struct float80) == 16
@@ -400,6 +445,10 @@ static bool x87_read(void *context, unsigned operand, void *to, unsigned bytes)
     struct machine *m = context;
     const struct x64_operand *opd = &m->insn->opd[operand];
     uint64_t value[2] = { 0 };
+    if (opd->kind == X64_OPD_MEM && m->insn->form & X64_F_ALIGNED && address_of(m) & (opd->size - 1u)) {
+        exception_access(m->exception, m->insn->rip, 0, ~0ull);
+        return false;
+    }
     if (opd->kind == X64_OPD_MEM)
         return memory_get(m, to, bytes) == EMU_RESUME;
     if (opd->kind == X64_OPD_XMM)
@@ -413,6 +462,13 @@ static bool x87_read(void *context, unsigned operand, void *to, unsigned bytes)
 static bool x87_write(void *context, unsigned operand, const void *from, unsigned bytes)
 {
     struct machine *m = context;
+    if (operand >= X87_OPERAND_RDI) {
+        struct x64_insn at_rdi = { .rip = m->insn->rip, .mem = { .base = X64_RDI, .index = X64_REG_NONE, .scale = 1,
+            .segment = m->insn->segment, .address_size = m->insn->address_size, .disp = operand - X87_OPERAND_RDI } };
+        struct machine there = *m;
+        there.insn = &at_rdi;
+        return memory_put(&there, from, bytes) == EMU_RESUME;
+    }
     const struct x64_operand *opd = &m->insn->opd[operand];
     uint64_t value[2] = { 0 };
     if (opd->kind == X64_OPD_MEM)
@@ -449,11 +505,16 @@ static enum emu_outcome run_x87(struct machine *m)
     if (aspace_read(m->p->as, area, &x87, sizeof x87, ACCESS_READ) != sizeof x87)
         return EMU_NOT_MINE;
     struct x87_io io = { .context = m, .read = x87_read, .write = x87_write, .eflags = m->eflags };
+    bool converts = x64_op_info(m->insn->op)->attributes & X64_A_FP;    // between MMX and XMM: with MXCSR
     if (m->insn->form & X64_F_MEM)
         io.address = address_of(m);
+    if (converts)
+        io.mxcsr = mxcsr_get(m);
     switch (x87_execute(&x87, m->insn, &io)) {
     case X87_DONE:
         m->eflags = io.eflags;
+        if (converts)
+            mxcsr_put(m, io.mxcsr);
         return aspace_write(m->p->as, area, &x87, sizeof x87) == sizeof x87 ? EMU_RESUME : EMU_NOT_MINE;
     case X87_FAULT:
         return EMU_EXCEPTION;               // memory_get or memory_put has said which
@@ -464,43 +525,6 @@ static enum emu_outcome run_x87(struct machine *m)
         break;
     }
     return EMU_NOT_MINE;
-}
-
-// ---- MXCSR: its control and status bits live in FPCR and FPSR (table in the ARM64EC ABI), DAZ and DE in the CPU area
-
-#define MXCSR_IN_CTX 0x0042u
-
-static enum emu_outcome run_stmxcsr(struct machine *m)
-{
-    uint64_t fpcr, fpsr;
-    uint32_t kept = 0;
-    __asm__ volatile("mrs %0, s3_3_c4_c4_0" : "=r"(fpcr));
-    __asm__ volatile("mrs %0, s3_3_c4_c4_1" : "=r"(fpsr));
-    aspace_read(m->p->as, m->frame->x[28] + CTX_MXCSR, &kept, 4, ACCESS_READ);
-    uint32_t mxcsr = 0x1f80 | (fpsr & 1) | (fpsr >> 1 & 15) << 2 | (fpsr >> 7 & 1) << 1
-                     | (fpcr >> 22 & 1) << 14 | (fpcr >> 23 & 1) << 13 | (fpcr >> 24 & 1) << 15 | (kept & MXCSR_IN_CTX);
-    return memory_put(m, &mxcsr, 4);
-}
-
-static enum emu_outcome run_ldmxcsr(struct machine *m)
-{
-    uint32_t mxcsr;
-    enum emu_outcome outcome = memory_get(m, &mxcsr, 4);
-    if (outcome != EMU_RESUME)
-        return outcome;
-    if (mxcsr >> 16) {                      // SDM vol. 2 LDMXCSR: #GP for a reserved bit
-        exception_access(m->exception, m->insn->rip, 0, ~0ull);
-        return EMU_EXCEPTION;
-    }
-    if ((mxcsr & 0x1f80) != 0x1f80)
-        return EMU_NOT_MINE;                // unmasked exceptions are not delivered: say so instead of losing them
-    uint64_t fpcr = (uint64_t)(mxcsr >> 14 & 1) << 22 | (uint64_t)(mxcsr >> 13 & 1) << 23 | (uint64_t)(mxcsr >> 15 & 1) << 24;
-    uint64_t fpsr = (mxcsr & 1) | (mxcsr >> 2 & 15) << 1 | (mxcsr >> 1 & 1) << 7;
-    uint32_t kept = mxcsr & MXCSR_IN_CTX;
-    __asm__ volatile("msr s3_3_c4_c4_0, %0" : : "r"(fpcr));
-    __asm__ volatile("msr s3_3_c4_c4_1, %0" : : "r"(fpsr));
-    aspace_write(m->p->as, m->frame->x[28] + CTX_MXCSR, &kept, 4);
-    return EMU_RESUME;
 }
 
 static const struct { uint16_t op; enum emu_outcome (*run)(struct machine *); } handlers[] = {

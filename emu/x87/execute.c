@@ -145,11 +145,12 @@ static enum x87_outcome run_remainder(struct x87_machine *m, const struct x87_ro
     if (!settled)
         return X87_DONE;
     x87_put(m, 0, result);
+    if (reduction != REDUCTION_NONE)
+        m->s.status &= (uint16_t)~(X87_C0 | X87_C3);
     if (reduction == REDUCTION_PARTIAL)
         m->s.status |= X87_C2;
     if (reduction == REDUCTION_DONE)
-        m->s.status = (uint16_t)((m->s.status & ~(X87_C0 | X87_C3)) | (quotient & 4 ? X87_C0 : 0) | (quotient & 2 ? X87_C3 : 0)
-                                 | (quotient & 1 ? X87_C1 : 0));
+        m->s.status |= (uint16_t)((quotient & 4 ? X87_C0 : 0) | (quotient & 2 ? X87_C3 : 0) | (quotient & 1 ? X87_C1 : 0));
     return X87_DONE;
 }
 

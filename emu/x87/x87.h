@@ -24,13 +24,17 @@ struct x87_state {
 
 void x87_init(struct x87_state *state);                         // as FNINIT; also clears the registers
 
+enum { X87_OPERAND_RDI = 16, X87_MXCSR_DAZ = 1 << 6 };
+
 struct x87_io {
     void *context;
-    // Operand `operand` of the instruction, low bytes first; false: it faults, and the caller knows how.
+    // Operand `operand` of the instruction, low bytes first; false: it faults, and the caller knows how. X87_OPERAND_RDI + n is
+    // memory at rdi + n (MASKMOVQ). Of an XMM register the bytes not written stay.
     bool (*read)(void *context, unsigned operand, void *to, unsigned bytes);
     bool (*write)(void *context, unsigned operand, const void *from, unsigned bytes);
     uint64_t address;               // of the memory operand, if there is one
     uint32_t eflags;                // in and out
+    uint32_t mxcsr;                 // in and out: conversions between MMX and XMM
 };
 
 enum x87_outcome {
