@@ -70,7 +70,9 @@ $(B)/tests/images.stamp: tests/programs/make_images.py $(B)/tests/hello-x64.exe 
 
 test-programs: $(PROGRAM_EXE) $(B)/tests/images.stamp
 
-test: all test-kernel $(HOST_BIN) test-programs
+include tests/translator/translator.mk
+
+test: all test-kernel $(HOST_BIN) $(TRANSLATOR_BIN) test-programs
 	$(Q)tests/run $(if $(T),--match '$(T)')
 
 bench: all test-programs

@@ -651,5 +651,5 @@ int main(int argc, char **argv)
         tried++;
         made += make_vector(f);
     }
-    return 0;
+    return made < count;
 }

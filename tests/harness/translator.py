@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""The translator against the x64 processor this runs on: tests/translator/README.md. One test is one run of many vectors."""
+import os
+import platform
+import re
+
+from harness.schedule import BUILD, Job, Result, command
+
+TIMEOUT = 600
+COUNTS = re.compile(rb"^(\d+) passed, (\d+) failed$")
+ALL_FEATURES = "lse,lrcpc,lrcpc2,flagm,flagm2"
+# name: processor, options of play. SVE would hide the vector registers of a signal frame from QEMU's user mode.
+VARIANTS = {
+    "regions": ("cortex-a72", []),
+    "single-steps": ("cortex-a72", ["-m", "1"]),
+    "tso": ("cortex-a72", ["-t"]),
+    "features": ("max,sve=off", ["-f", ALL_FEATURES]),
+    "features-tso": ("max,sve=off", ["-t", "-f", ALL_FEATURES]),
+}
+# name: arguments of record, vectors wanted
+VECTORS = {"forms": (["single", "12000", "1"], 12000), "random": (["random", "8000", "2"], 8000)}
+
+
+def find():
+    for variant in VARIANTS:
+        for vectors in VECTORS:
+            name = f"translator/{vectors}-{variant}"
+            yield Job(name, lambda name=name, variant=variant, vectors=vectors: _run(name, variant, vectors), weight=15)
+
+
+def _run(name, variant, vectors):
+    record, play = (os.path.join(BUILD, "translator", tool) for tool in ("record", "play"))
+    if platform.machine() != "x86_64":
+        return Result(skips=[(name, "the host is not x64, so nothing can be recorded")])
+    for binary in record, play:
+        if not os.path.exists(binary):
+            return Result(failures=[(name, f"not built: {binary}")])
+    cpu, options = VARIANTS[variant]
+    arguments, wanted = VECTORS[vectors]
+    recorded = command([record, *arguments], TIMEOUT)
+    if recorded.code != 0:
+        return Result(failures=[(name, f"record: exit code {recorded.code}\n{recorded.stderr.decode(errors='replace')}")])
+    done = command(["qemu-aarch64", "-cpu", cpu, play, *options], TIMEOUT, stdin=recorded.stdout)
+    lines = done.stdout.splitlines()
+    counts = COUNTS.match(lines[-1]) if lines else None
+    if not counts or done.code or int(counts[2]) or int(counts[1]) != wanted:
+        return Result(failures=[(name, done.text()[-20000:])])
+    return Result(1)
