@@ -18,7 +18,7 @@ IMAGE_TARGET_x64   := x86_64-pc-windows-gnu
 # No stack cookies in our own images; no function sections: their unwind data (.pdata$NAME) would be dropped by lld-link.
 IMAGE_FLAGS := -O2 -g -gcodeview -funwind-tables -fno-stack-protector -fno-builtin -ffreestanding -nostdlibinc -I.
 IMAGE_WARN  := -Wall -Wextra -Werror
-IMAGE_WIN   := -isystem $(CLANG_INCLUDE) -isystem $(WIN_INCLUDE)
+IMAGE_WIN   := -isystem $(CLANG_INCLUDE) -isystem $(WIN_INCLUDE) -D_UCRT -D__MSVCRT_VERSION__=0xE00 -D_WIN32_WINNT=0x0A00
 
 # $(call image_rules,KIND): objects of one kind. IMAGE_EXTRA_(path) adds flags for a folder.
 define image_rules
@@ -99,6 +99,44 @@ $(foreach kind,ec arm64,$(eval $(call newlib_rules,$(kind))))
 UCRT_C := $(sort $(wildcard images/ucrtbase/*.c images/ucrtbase/newlib/*.c))
 $(eval $(call import_library,ucrtbase))
 $(eval $(call dll,ucrtbase,$(UCRT_C) $(addprefix newlib/,$(NEWLIB_C)),images/ucrtbase/setjmp_x64.S,DllMain,ntdll kernel32,images/ucrtbase/setjmp_arm64.S))
+
+# ---- programs and their DLLs ------------------------------------------------------------------------------------------------
+# $(call program,NAME,KIND,SOURCES,DLLs it imports besides the C library)
+IMAGE_MACHINE_ec := arm64ec
+IMAGE_MACHINE_arm64 := arm64
+IMAGE_MACHINE_x64 := x64
+LIBS_ec := lib
+LIBS_arm64 := lib
+LIBS_x64 := libx64
+PROGRAM_CRT := images/crt/start_exe.c images/crt/printf.c
+define program
+$(I)/$(1).exe: $$(call objects_of,$(2),$(3) $$(PROGRAM_CRT) $$(CRT_$(2))) $(addprefix $(I)/$(LIBS_$(2))/,$(addsuffix .lib,$(4) ucrtbase kernel32 ntdll)) images/images.mk
+	$$(call say,LINK,$$@)
+	$$(Q)$$(LLD_LINK) -nologo -machine:$(IMAGE_MACHINE_$(2)) -lldmingw -subsystem:console -debug -nodefaultlib -opt:ref -entry:start -out:$$@ \
+	    -pdb:$$(@:.exe=.pdb) $$(filter %.obj %.lib,$$^)
+IMAGES += $(I)/$(1).exe
+IMAGE_OBJECTS += $$(call objects_of,$(2),$(3) $$(PROGRAM_CRT) $$(CRT_$(2)))
+endef
+
+# A DLL of a program whose sources and definition file lie in one folder: $(call program_dll,NAME,FOLDER,SOURCES,DLLs)
+define program_dll
+$(I)/$(1).dll: $$(call objects_of,ec,$(3) $$(CRT_ec)) $$(call objects_of,arm64,$(3) $$(CRT_arm64)) $(2)/$(1).def $(4:%=$(I)/lib/%.lib) images/images.mk
+	$$(call say,LINK,$$@)
+	$$(Q)$$(LLD_LINK) -nologo -machine:arm64x -dll -lldmingw -noimplib -debug -nodefaultlib -opt:ref -noentry -out:$$@ -pdb:$$(@:.dll=.pdb) \
+	    -def:$(2)/$(1).def -defArm64Native:$(2)/$(1).def $$(filter %.obj %.lib,$$^)
+$(I)/lib/$(1).lib $(I)/libx64/$(1).lib: $(2)/$(1).def
+IMAGES += $(I)/$(1).dll
+IMAGE_OBJECTS += $$(call objects_of,ec,$(3)) $$(call objects_of,arm64,$(3))
+endef
+
+# What `make run` starts, and the files beside it.
+DEMO       := $(I)/demo.exe
+DEMO_FILES := $(addprefix $(I)/,shared.dll demo_x64.exe demo_arm64.exe demo_ec.exe)
+$(eval $(call program_dll,shared,images/demo,images/demo/shared.c,))
+$(eval $(call program,demo,arm64,images/demo/demo.c))
+$(eval $(call program,demo_x64,x64,images/demo/show.c,shared))
+$(eval $(call program,demo_arm64,arm64,images/demo/show.c,shared))
+$(eval $(call program,demo_ec,ec,images/demo/show.c,shared))
 
 include images/tests/tests.mk
 
