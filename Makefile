@@ -126,7 +126,7 @@ include tests/tests.mk
 all: kernel images
 
 run: all
-	$(Q)tools/janus $(RUN_OPTIONS) $(if $(RUN),$(RUN),$(DEMO_FILES:%=--file %) $(DEMO)) $(ARGS)
+	$(Q)tools/janus $(RUN_OPTIONS) $(if $(RUN),$(RUN),--icount $(DEMO_FILES:%=--file %) $(DEMO)) $(ARGS)
 
 clean:
 	rm -rf $(filter-out $(B)/deps,$(wildcard $(B)/*))
