@@ -158,8 +158,9 @@ enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *c
                                 struct exception *out)
 {
     *region = NULL;
-    if (rip >> 47) {                        // #GP in x64, shown as an access at the highest address
-        exception_access(out, rip, 0, ~0ull);
+    if (rip >> 47) {                        // the kernel's half is a page fault, what is not canonical #GP
+        bool canonical = rip >> 47 == 0x1ffff;
+        exception_access(out, rip, canonical ? 8 : 0, canonical ? rip : ~0ull);
         return EMU_EXCEPTION;
     }
     if (aspace_is_ec(p->as, rip)) {
