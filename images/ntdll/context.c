@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Conversion between the kernel's context and the one programs of this process see.
 #include "images/ntdll/unwind.h"
+#include "emu/run/ctx.h"
 
 #if PROCESS_IS_X64
 // MXCSR and FPCR/FPSR: status flags by position, exception masks inverted, the rounding bits swapped.
@@ -72,12 +73,19 @@ void context_to_arm(struct arm_context *out, const CONTEXT *in) {
         out->v[i].high = (uint64_t)in->FltSave.XmmRegisters[i].High;
     }
 }
+
+enum { LOST_FLAGS = 0x4 | 0x10 | 0x400 };
+static uint32_t *lost_flags(void) { return (uint32_t *)(TEB_FIELD(uint64_t, TEB_CPU_AREA) + CTX_EFLAGS); }
+void context_take_lost_flags(CONTEXT *context) { context->EFlags |= *lost_flags() & LOST_FLAGS; }
+void context_leave_lost_flags(const CONTEXT *context) { *lost_flags() = context ? context->EFlags & LOST_FLAGS : 0; }
 uint64_t context_pc(const CONTEXT *c) { return c->Rip; }
 uint64_t context_sp(const CONTEXT *c) { return c->Rsp; }
 #else
 _Static_assert(sizeof(CONTEXT) == ARM64_CONTEXT_BYTES, "CONTEXT");
 void context_from_arm(CONTEXT *out, const struct arm_context *in) { memcpy(out, in, sizeof *out); }
 void context_to_arm(struct arm_context *out, const CONTEXT *in) { memcpy(out, in, sizeof *out); }
+void context_take_lost_flags(CONTEXT *context) { (void)context; }
+void context_leave_lost_flags(const CONTEXT *context) { (void)context; }
 uint64_t context_pc(const CONTEXT *c) { return c->Pc; }
 uint64_t context_sp(const CONTEXT *c) { return c->Sp; }
 #endif

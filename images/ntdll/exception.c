@@ -73,13 +73,15 @@ PTOP_LEVEL_EXCEPTION_FILTER NTAPI RtlSetUnhandledExceptionFilter(PTOP_LEVEL_EXCE
 DECLSPEC_NORETURN static void continue_with(const CONTEXT *context) {
     struct arm_context arm;
     context_to_arm(&arm, context);
+    context_leave_lost_flags(context);
     status_t status = SYS(context_continue, &arm);
     fatal(status, "a context cannot be continued: status %8x", (unsigned)status);
 }
 
-DECLSPEC_NORETURN static void dispatch(EXCEPTION_RECORD *record, struct arm_context *arm) {
+DECLSPEC_NORETURN static void dispatch(EXCEPTION_RECORD *record, struct arm_context *arm, bool from_kernel) {
     _Alignas(16) CONTEXT context;
     context_from_arm(&context, arm);
+    if (from_kernel) context_take_lost_flags(&context);
     EXCEPTION_POINTERS pointers = { record, &context };
     bool go_on = vectored_call(&exception_handlers, &pointers) || frames_dispatch(record, &context);
     if (!go_on && unhandled_filter) {
@@ -96,9 +98,9 @@ DECLSPEC_NORETURN static void dispatch(EXCEPTION_RECORD *record, struct arm_cont
     __builtin_trap();
 }
 
-DECLSPEC_NORETURN void NTAPI KiUserExceptionDispatcher(EXCEPTION_RECORD *record, struct arm_context *arm) { dispatch(record, arm); }
+DECLSPEC_NORETURN void NTAPI KiUserExceptionDispatcher(EXCEPTION_RECORD *record, struct arm_context *arm) { dispatch(record, arm, true); }
 
-void raise_dispatch(EXCEPTION_RECORD *record, struct arm_context *arm) { dispatch(record, arm); }
+void raise_dispatch(EXCEPTION_RECORD *record, struct arm_context *arm) { dispatch(record, arm, false); }
 void raise_here(EXCEPTION_RECORD *record);
 
 VOID NTAPI RtlRaiseException(EXCEPTION_RECORD *record) {
@@ -116,12 +118,13 @@ NTSTATUS NTAPI NtContinue(PCONTEXT context, BOOLEAN alert) {
     (void)alert;
     struct arm_context arm;
     context_to_arm(&arm, context);
+    context_leave_lost_flags(context);
     return SYS(context_continue, &arm);
 }
 
 NTSTATUS NTAPI NtRaiseException(PEXCEPTION_RECORD record, PCONTEXT context, BOOL first_chance) {
     struct arm_context arm;
     context_to_arm(&arm, context);
-    if (first_chance) dispatch(record, &arm);
+    if (first_chance) dispatch(record, &arm, false);
     return SYS(exception_raise, record, &arm, 0);
 }

@@ -145,6 +145,7 @@ VOID NTAPI RtlUnwindEx(PVOID target_frame, PVOID target_pc, PEXCEPTION_RECORD re
             before.pc = (uint64_t)target_pc;
             before.x[x64_target ? 8 : 0] = (uint64_t)value;
             before.flags = ARM_CONTEXT_ALL;
+            context_leave_lost_flags(NULL);
             status_t status = SYS(context_continue, &before);
             fatal(status, "unwinding cannot continue: status %8x", (unsigned)status);
         }
