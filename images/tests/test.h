@@ -3,6 +3,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 
 // Text with %s, %d (int64_t), %x (uint64_t); a line is written at once.
