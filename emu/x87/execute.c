@@ -479,7 +479,7 @@ static enum x87_outcome run_load_control(struct x87_machine *m, const struct x87
     (void)row;
     if (!m->io->read(m->io->context, 0, &word, 2))
         return X87_FAULT;
-    m->s.control = (word & 0x1f3f) | 0x40;
+    m->s.control = x87_control_word(word);
     x87_summarize(&m->s);
     return X87_DONE;
 }

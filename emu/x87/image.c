@@ -46,7 +46,7 @@ static unsigned get_environment(struct x87_machine *m, const uint8_t *image, boo
         for (unsigned j = 0; j < width; j++)
             fields[i] |= (uint32_t)image[i * width + j] << 8 * j;
     struct x87_state *s = &m->s;
-    s->control = (uint16_t)((fields[FIELD_CONTROL] & 0x1f3f) | 0x40);
+    s->control = x87_control_word(fields[FIELD_CONTROL]);
     s->status = (uint16_t)fields[FIELD_STATUS];
     s->ip = fields[FIELD_IP];
     s->dp = fields[FIELD_DP];
@@ -110,4 +110,48 @@ enum x87_outcome x87_restore(struct x87_machine *m)
             (struct float80){ .significand = significand, .sign_exponent = (uint16_t)(image[at + 8] | image[at + 9] << 8) };
     }
     return X87_DONE;
+}
+
+// ---- FXSAVE
+
+enum { FX_STATUS = 2, FX_VALID = 4, FX_OPCODE = 6, FX_IP = 8, FX_DP = 16, FX_REGISTERS = 32, FX_SLOT = 16 };
+
+static void put_bytes(uint8_t *to, uint64_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        to[i] = (uint8_t)(value >> 8 * i);
+}
+
+static uint64_t get_bytes(const uint8_t *from, unsigned bytes)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        value |= (uint64_t)from[i] << 8 * i;
+    return value;
+}
+
+void x87_put_fx_image(const struct x87_state *s, uint8_t image[X87_FX_BYTES], bool wide)
+{
+    put_bytes(image, s->control, 2);
+    put_bytes(image + FX_STATUS, s->status, 2);
+    put_bytes(image + FX_VALID, s->valid, 2);
+    put_bytes(image + FX_OPCODE, s->opcode, 2);
+    put_bytes(image + FX_IP, wide ? s->ip : (uint32_t)s->ip, 8);
+    put_bytes(image + FX_DP, wide ? s->dp : (uint32_t)s->dp, 8);
+    for (unsigned i = 0; i < 8; i++) {
+        const struct float80 *value = &s->reg[(x87_top(s) + i) & 7];
+        put_bytes(image + FX_REGISTERS + FX_SLOT * i, value->significand, 8);
+        put_bytes(image + FX_REGISTERS + FX_SLOT * i + 8, value->sign_exponent, 8);
+    }
+}
+
+void x87_get_fx_image(struct x87_state *s, const uint8_t image[X87_FX_BYTES], bool wide)
+{
+    *s = (struct x87_state){ .control = x87_control_word((uint32_t)get_bytes(image, 2)), .status = (uint16_t)get_bytes(image + FX_STATUS, 2),
+                             .valid = image[FX_VALID], .ip = get_bytes(image + FX_IP, wide ? 8 : 4),
+                             .dp = get_bytes(image + FX_DP, wide ? 8 : 4) };
+    for (unsigned i = 0; i < 8; i++)
+        s->reg[(x87_top(s) + i) & 7] = (struct float80){ .significand = get_bytes(image + FX_REGISTERS + FX_SLOT * i, 8),
+            .sign_exponent = (uint16_t)get_bytes(image + FX_REGISTERS + FX_SLOT * i + 8, 2) };
+    x87_summarize(s);
 }

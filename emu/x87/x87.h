@@ -46,6 +46,11 @@ enum x87_outcome {
 bool x87_knows(const struct x64_insn *insn);                    // not X87_UNKNOWN
 enum x87_outcome x87_execute(struct x87_state *state, const struct x64_insn *insn, struct x87_io *io);
 
+// The x87 part of FXSAVE's area, without MXCSR (bytes 24 to 31). wide: pointers of 64 bits (REX.W).
+enum { X87_FX_BYTES = 160 };
+void x87_put_fx_image(const struct x87_state *state, uint8_t image[X87_FX_BYTES], bool wide);
+void x87_get_fx_image(struct x87_state *state, const uint8_t image[X87_FX_BYTES], bool wide);
+
 // ---- inside: what instructions are made of
 struct x87_machine {
     struct x87_state s;             // becomes the caller's when all is done
@@ -55,6 +60,7 @@ struct x87_machine {
 };
 
 // stack.c
+static inline uint16_t x87_control_word(uint32_t loaded) { return (loaded & 0x1f3f) | 0x40; }  // what is kept of it
 static inline unsigned x87_top(const struct x87_state *s) { return s->status >> X87_TOP_SHIFT & 7; }
 void x87_set_top(struct x87_state *s, unsigned top);
 bool x87_empty(const struct x87_machine *m, unsigned i);

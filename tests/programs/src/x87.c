@@ -146,6 +146,22 @@ int main(int argc, char **argv)
     struct { uint32_t control, status, tag, ip, cs, dp, ds; } environment;
     __asm__ volatile("fninit; fldz; fld1; fldpi; fld1; fld1; fld1; fld1; fld1; fld1; fnstenv %0; fninit" : "=m"(environment));
     printf("nine loads: control %x status %x tag %x\n", environment.control & 0xffff, environment.status & 0xffff, environment.tag & 0xffff);
+    // FXSAVE and FXRSTOR: all but the pointers, which processors keep differently
+    static unsigned char area[512] __attribute__((aligned(16))), again[512] __attribute__((aligned(16)));
+    uint64_t lanes[2] = { 0x0123456789abcdef, 0xfedcba9876543210 };
+    uint32_t mxcsr = 0x3fa0;
+    __asm__ volatile("fninit; fldpi; fld1; fchs; movdqu %1, %%xmm7; ldmxcsr %2; fxsave64 %0; fninit; pxor %%xmm7, %%xmm7"
+                     : "+m"(area) : "m"(lanes), "m"(mxcsr) : "xmm7");
+    mxcsr = 0x1f80;
+    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+    area[0] = 0xff, area[1] = 0xff, area[2] = 0x04, area[4] = 0x55;
+    __asm__ volatile("fxrstor64 %1; fxsave %0; fninit" : "+m"(again) : "m"(area) : "xmm7");
+    __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
+    digest = 0;
+    for (int i = 0; i < 416; i++)
+        if (i < 6 || (i >= 24 && i < 28) || (i >= 32 && i < 112) || (i >= 272 && i < 288))
+            digest = (digest ^ again[i]) * 0x100000001b3u;
+    printf("fxsave %02x%02x %02x%02x %02x %08x%08x\n", again[1], again[0], again[3], again[2], again[4], (unsigned)(digest >> 32), (unsigned)digest);
     int16_t small;
     int64_t large;
     long double minus = -12345.5L;

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// x64 instructions that the kernel executes itself and that concern floating point: MXCSR, x87, MMX, FXSAVE.
+#include "emu/run/machine.h"
+
+#include "emu/x87/x87.h"
+#include <string.h>
+
+// ---- MXCSR: its control and status bits live in FPCR and FPSR (table in the ARM64EC ABI), DAZ and DE in the CPU area
+
+#define MXCSR_IN_CTX 0x0042u
+
+static uint32_t mxcsr_get(struct machine *m)
+{
+    uint64_t fpcr, fpsr;
+    uint32_t kept = 0;
+    __asm__ volatile("mrs %0, s3_3_c4_c4_0" : "=r"(fpcr));
+    __asm__ volatile("mrs %0, s3_3_c4_c4_1" : "=r"(fpsr));
+    aspace_read(m->p->as, m->frame->x[28] + CTX_MXCSR, &kept, 4, ACCESS_READ);
+    return (uint32_t)(0x1f80 | (fpsr & 1) | (fpsr >> 1 & 15) << 2 | (fpsr >> 7 & 1) << 1
+                      | (fpcr >> 22 & 1) << 14 | (fpcr >> 23 & 1) << 13 | (fpcr >> 24 & 1) << 15 | (kept & MXCSR_IN_CTX));
+}
+
+static enum emu_outcome mxcsr_put(struct machine *m, uint32_t mxcsr)
+{
+    if (mxcsr >> 16) {                      // SDM vol. 2 LDMXCSR: #GP for a reserved bit
+        exception_access(m->exception, m->insn->rip, 0, ~0ull);
+        return EMU_EXCEPTION;
+    }
+    if ((mxcsr & 0x1f80) != 0x1f80)
+        return EMU_NOT_MINE;                // unmasked exceptions are not delivered: say so instead of losing them
+    uint64_t fpcr = (uint64_t)(mxcsr >> 14 & 1) << 22 | (uint64_t)(mxcsr >> 13 & 1) << 23 | (uint64_t)(mxcsr >> 15 & 1) << 24;
+    uint64_t fpsr = (mxcsr & 1) | (mxcsr >> 2 & 15) << 1 | (mxcsr >> 1 & 1) << 7;
+    uint32_t kept = mxcsr & MXCSR_IN_CTX;
+    __asm__ volatile("msr s3_3_c4_c4_0, %0" : : "r"(fpcr));
+    __asm__ volatile("msr s3_3_c4_c4_1, %0" : : "r"(fpsr));
+    aspace_write(m->p->as, m->frame->x[28] + CTX_MXCSR, &kept, 4);
+    return EMU_RESUME;
+}
+
+enum emu_outcome machine_run_stmxcsr(struct machine *m)
+{
+    uint32_t mxcsr = mxcsr_get(m);
+    return machine_memory_put(m, &mxcsr, 4);
+}
+
+enum emu_outcome machine_run_ldmxcsr(struct machine *m)
+{
+    uint32_t mxcsr;
+    enum emu_outcome outcome = machine_memory_get(m, &mxcsr, 4);
+    return outcome == EMU_RESUME ? mxcsr_put(m, mxcsr) : outcome;
+}
+
+// ---- x87 and MMX (emu/x87/x87.h); the state is in the CPU area
+
+_Static_assert(offsetof(struct x87_state, ip) + CTX_X87_REGISTERS == CTX_X87_IP && sizeof(struct float80) == 16
+               && offsetof(struct x87_state, control) + CTX_X87_REGISTERS == CTX_X87_CONTROL
+               && offsetof(struct x87_state, opcode) + CTX_X87_REGISTERS == CTX_X87_OPCODE, "emu/run/ctx.h has the state in this order");
+
+// Vector registers of the running thread: they are live while the kernel works for it.
+#define EACH_VECTOR(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+static void vector_get(unsigned reg, uint64_t value[2])
+{
+    switch (reg) {
+#define GET(n) case n: __asm__ volatile(".arch_extension fp\n\tstr q" #n ", [%0]" : : "r"(value) : "memory"); break;
+    EACH_VECTOR(GET)
+    }
+}
+
+static void vector_put(unsigned reg, const uint64_t value[2])
+{
+    switch (reg) {
+#define PUT(n) case n: __asm__ volatile(".arch_extension fp\n\tldr q" #n ", [%0]" : : "r"(value) : "memory"); break;
+    EACH_VECTOR(PUT)
+    }
+}
+
+static bool x87_read(void *context, unsigned operand, void *to, unsigned bytes)
+{
+    struct machine *m = context;
+    const struct x64_operand *opd = &m->insn->opd[operand];
+    uint64_t value[2] = { 0 };
+    if (opd->kind == X64_OPD_MEM && m->insn->form & X64_F_ALIGNED && machine_address(m) & (opd->size - 1u)) {
+        exception_access(m->exception, m->insn->rip, 0, ~0ull);
+        return false;
+    }
+    if (opd->kind == X64_OPD_MEM)
+        return machine_memory_get(m, to, bytes) == EMU_RESUME;
+    if (opd->kind == X64_OPD_XMM)
+        vector_get(opd->reg, value);
+    else
+        machine_operand_get(m, opd, value);
+    memcpy(to, value, bytes);
+    return true;
+}
+
+static bool x87_write(void *context, unsigned operand, const void *from, unsigned bytes)
+{
+    struct machine *m = context;
+    if (operand >= X87_OPERAND_RDI) {
+        struct x64_insn at_rdi = { .rip = m->insn->rip, .mem = { .base = X64_RDI, .index = X64_REG_NONE, .scale = 1,
+            .segment = m->insn->segment, .address_size = m->insn->address_size, .disp = operand - X87_OPERAND_RDI } };
+        struct machine there = *m;
+        there.insn = &at_rdi;
+        return machine_memory_put(&there, from, bytes) == EMU_RESUME;
+    }
+    const struct x64_operand *opd = &m->insn->opd[operand];
+    uint64_t value[2] = { 0 };
+    if (opd->kind == X64_OPD_MEM)
+        return machine_memory_put(m, from, bytes) == EMU_RESUME;
+    if (opd->kind == X64_OPD_XMM)
+        vector_get(opd->reg, value);
+    memcpy(value, from, bytes);
+    if (opd->kind == X64_OPD_XMM)
+        vector_put(opd->reg, value);
+    else
+        machine_operand_put(m, opd, value[0]);
+    return true;
+}
+
+// #MF as Windows names it, by the first unmasked exception in this order.
+static status_t x87_exception(const struct x87_state *x87)
+{
+    static const struct { uint8_t flag; status_t code; } codes[] = {
+        { FLOAT_IE, STATUS_FLOAT_INVALID_OPERATION }, { FLOAT_ZE, STATUS_FLOAT_DIVIDE_BY_ZERO },
+        { FLOAT_DE, STATUS_FLOAT_INVALID_OPERATION }, { FLOAT_OE, STATUS_FLOAT_OVERFLOW },
+        { FLOAT_UE, STATUS_FLOAT_UNDERFLOW },         { FLOAT_PE, STATUS_FLOAT_INEXACT_RESULT },
+    };
+    unsigned pending = x87->status & ~x87->control & FLOAT_ALL;
+    for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++)
+        if (pending & codes[i].flag)
+            return codes[i].flag == FLOAT_IE && x87->status & FLOAT_SF ? STATUS_FLOAT_STACK_CHECK : codes[i].code;
+    return STATUS_FLOAT_INVALID_OPERATION;
+}
+
+enum emu_outcome machine_run_x87(struct machine *m)
+{
+    struct x87_state x87;
+    uint64_t area = m->frame->x[28] + CTX_X87_REGISTERS;
+    if (aspace_read(m->p->as, area, &x87, sizeof x87, ACCESS_READ) != sizeof x87)
+        return EMU_NOT_MINE;
+    struct x87_io io = { .context = m, .read = x87_read, .write = x87_write, .eflags = m->eflags };
+    bool converts = x64_op_info(m->insn->op)->attributes & X64_A_FP;    // between MMX and XMM: with MXCSR
+    if (m->insn->form & X64_F_MEM)
+        io.address = machine_address(m);
+    if (converts)
+        io.mxcsr = mxcsr_get(m);
+    switch (x87_execute(&x87, m->insn, &io)) {
+    case X87_DONE:
+        m->eflags = io.eflags;
+        if (converts)
+            mxcsr_put(m, io.mxcsr);
+        return aspace_write(m->p->as, area, &x87, sizeof x87) == sizeof x87 ? EMU_RESUME : EMU_NOT_MINE;
+    case X87_FAULT:
+        return EMU_EXCEPTION;               // memory_get or memory_put has said which
+    case X87_PENDING:
+        *m->exception = (struct exception){ .code = x87_exception(&x87), .address = m->insn->rip };
+        return EMU_EXCEPTION;
+    case X87_UNKNOWN:
+        break;
+    }
+    return EMU_NOT_MINE;
+}
+
+// ---- FXSAVE and FXRSTOR (SDM vol. 1, 10.5.1): x87 in the first 160 bytes but for MXCSR, then the XMM registers
+
+enum { FX_BYTES = 512, FX_MXCSR = 24, FX_MXCSR_MASK = 28, FX_XMM = 160, FX_WRITTEN = 416 };
+
+static bool misaligned(struct machine *m)
+{
+    if (!(machine_address(m) & 15))
+        return false;
+    exception_access(m->exception, m->insn->rip, 0, ~0ull);
+    return true;
+}
+
+enum emu_outcome machine_run_fxsave(struct machine *m)
+{
+    uint8_t image[FX_WRITTEN] = { 0 };
+    struct x87_state x87;
+    uint32_t mxcsr = mxcsr_get(m), mask = 0xffff;
+    if (misaligned(m))
+        return EMU_EXCEPTION;
+    if (aspace_read(m->p->as, m->frame->x[28] + CTX_X87_REGISTERS, &x87, sizeof x87, ACCESS_READ) != sizeof x87)
+        return EMU_NOT_MINE;
+    x87_put_fx_image(&x87, image, m->insn->form & X64_F_W);
+    memcpy(image + FX_MXCSR, &mxcsr, 4);
+    memcpy(image + FX_MXCSR_MASK, &mask, 4);
+    for (unsigned i = 0; i < 16; i++) {
+        uint64_t value[2];
+        vector_get(i, value);
+        memcpy(image + FX_XMM + 16 * i, value, 16);
+    }
+    return machine_memory_put(m, image, sizeof image);
+}
+
+enum emu_outcome machine_run_fxrstor(struct machine *m)
+{
+    uint8_t image[FX_BYTES];
+    struct x87_state x87;
+    uint32_t mxcsr;
+    if (misaligned(m))
+        return EMU_EXCEPTION;
+    enum emu_outcome outcome = machine_memory_get(m, image, sizeof image);
+    memcpy(&mxcsr, image + FX_MXCSR, 4);
+    if (outcome == EMU_RESUME)
+        outcome = mxcsr_put(m, mxcsr);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    x87_get_fx_image(&x87, image, m->insn->form & X64_F_W);
+    for (unsigned i = 0; i < 16; i++) {
+        uint64_t value[2];
+        memcpy(value, image + FX_XMM + 16 * i, 16);
+        vector_put(i, value);
+    }
+    return aspace_write(m->p->as, m->frame->x[28] + CTX_X87_REGISTERS, &x87, sizeof x87) == sizeof x87 ? EMU_RESUME : EMU_NOT_MINE;
+}

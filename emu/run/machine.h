@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// One x64 instruction being executed by the kernel, and how it reaches its operands. Inside of interpret*.c.
+#pragma once
+#include "emu/run/runtime.h"
+
+struct machine {                            // one instruction being interpreted
+    struct emu_process *p;
+    struct trap_frame *frame;
+    const struct x64_insn *insn;
+    struct exception *exception;
+    uint32_t eflags;                        // CF PF AF ZF SF OF
+};
+
+uint64_t machine_gpr_get(struct machine *m, unsigned reg, unsigned size);              // zero-extended
+void     machine_gpr_put(struct machine *m, unsigned reg, unsigned size, uint64_t value);   // by the partial-register rules
+uint64_t machine_address(struct machine *m);        // of the memory operand
+// EMU_RESUME: done. EMU_EXCEPTION: m->exception says which access faults.
+enum emu_outcome machine_memory_get(struct machine *m, void *to, unsigned bytes);
+enum emu_outcome machine_memory_put(struct machine *m, const void *from, unsigned bytes);
+enum emu_outcome machine_operand_get(struct machine *m, const struct x64_operand *opd, uint64_t *value);   // register, constant, memory
+enum emu_outcome machine_operand_put(struct machine *m, const struct x64_operand *opd, uint64_t value);
+
+// interpret_fp.c
+enum emu_outcome machine_run_x87(struct machine *m);        // x87 and MMX (emu/x87/x87.h)
+enum emu_outcome machine_run_ldmxcsr(struct machine *m);
+enum emu_outcome machine_run_stmxcsr(struct machine *m);
+enum emu_outcome machine_run_fxsave(struct machine *m);
+enum emu_outcome machine_run_fxrstor(struct machine *m);
