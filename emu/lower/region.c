@@ -163,15 +163,17 @@ uint32_t lower_taken_label(struct lower_context *cx)
     return d->label;
 }
 
-// Before a conditional branch: if both ways want canonical flags, make them so once, before the branch.
+// Before a conditional branch: if both ways want canonical flags, make them so once, before the branch; likewise if the branch goes
+// back, to the head of a loop, where code out of line would cost a jump each time round.
 void lower_join_early(struct lower_context *cx)
 {
     const struct lower_block *k = cx->block, *blocks = cx->work->blocks;
     bool next = k->next < 0 || !blocks[k->next].inherits, taken = k->taken < 0 || !blocks[k->taken].inherits;
     uint16_t need_next = k->next < 0 ? X64_ARITH_FLAGS : blocks[k->next].live_in;
     uint16_t need_taken = k->taken < 0 ? X64_ARITH_FLAGS : blocks[k->taken].live_in;
-    if (next && taken && need_next == need_taken)
-        lower_flags_canonical(cx, need_next | cx->live | (x64_flags_read(&cx->insn->x) & X64_ARITH_FLAGS));
+    bool back = k->taken >= 0 && &blocks[k->taken] <= k;
+    if (taken && (back || (next && need_next == need_taken)) && !lower_flags_are_canonical(&cx->flags, need_taken))
+        lower_flags_canonical(cx, need_taken | cx->live | (x64_flags_read(&cx->insn->x) & X64_ARITH_FLAGS));
 }
 
 // Falls out of the block into `next`.
