@@ -44,6 +44,7 @@ void a64_ldr_literal_v(struct a64_buf *b, unsigned log2_bytes, a64_vreg vt, int6
     a64_word(b, 0x1c000000 | a64_field(b, log2_bytes - 2, 2, 30) | a64_signed_field(b, distance, 2, 19, 5) | a64_v_field(b, vt, 0));
 }
 
+void a64_mrs_rndr(struct a64_buf *b, a64_reg rt, bool reseeded) { a64_word(b, (reseeded ? 0xd53b2420 : 0xd53b2400) | a64_zr_field(b, rt, 0)); }
 void a64_mrs_nzcv(struct a64_buf *b, a64_reg rt) { a64_word(b, 0xd53b4200 | a64_zr_field(b, rt, 0)); }
 void a64_msr_nzcv(struct a64_buf *b, a64_reg rt) { a64_word(b, 0xd51b4200 | a64_zr_field(b, rt, 0)); }
 void a64_mrs_fpcr(struct a64_buf *b, a64_reg rt) { a64_word(b, 0xd53b4400 | a64_zr_field(b, rt, 0)); }

@@ -44,6 +44,14 @@ A64_ACROSS(X)
 A64_V2_FLOAT(X)
 #undef X
 
+#define X(name, base) void a64_##name(struct a64_buf *b, a64_vreg vd, a64_vreg vn) { a64_word(b, (base) | registers(b, vd, vn)); }
+A64_CRYPTO2(X)
+#undef X
+#define X(name, base) \
+    void a64_##name(struct a64_buf *b, a64_vreg vd, a64_vreg vn, a64_vreg vm) { a64_word(b, (base) | a64_v_field(b, vm, 16) | registers(b, vd, vn)); }
+A64_CRYPTO3(X)
+#undef X
+
 // 0 | Q | U | 011110 | immh:immb | opcode | 1 | Rn | Rd: immh's top one gives the element size.
 #define SHIFT(name, base, value, least, most) \
     void a64_##name(struct a64_buf *b, enum a64_arr arr, a64_vreg vd, a64_vreg vn, unsigned amount) \

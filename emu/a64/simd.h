@@ -33,18 +33,31 @@ enum a64_arr { A64_8B, A64_16B, A64_4H, A64_8H, A64_2S, A64_4S, A64_1D, A64_2D }
     X(xtn, 0x0e212800) X(sqxtun, 0x2e212800) X(sqxtn, 0x0e214800) X(uqxtn, 0x2e214800)
 // ---- two registers, floating point: 2S 4S 2D. fcvtl/fcvtn: arr is that of the narrow side (2S, 4S = upper half)
 #define A64_V2_FLOAT(X) \
-    X(frintx_v, 0x2e219800) X(frintz_v, 0x0ea19800) X(fcvtzs_v, 0x0ea1b800) X(fcvtns_v, 0x0e21a800) X(scvtf_v, 0x0e21d800) \
+    X(frintx_v, 0x2e219800) X(frintz_v, 0x0ea19800) X(frinti_v, 0x2ea19800) X(frintn_v, 0x0e218800) X(frintm_v, 0x0e219800) \
+    X(frintp_v, 0x0ea18800) X(fcvtzs_v, 0x0ea1b800) X(fcvtns_v, 0x0e21a800) X(scvtf_v, 0x0e21d800) \
     X(fsqrt_v, 0x2ea1f800) X(fneg_v, 0x2ea0f800) X(fabs_v, 0x0ea0f800) X(frecpe, 0x0ea1d800) X(frsqrte, 0x2ea1d800)
 // ---- across lanes: arr of the source
 #define A64_ACROSS(X) X(addv, 0x0e31b800) X(uaddlv, 0x2e303800) X(umaxv, 0x2e30a800) X(uminv, 0x2e31a800)
 // ---- long: narrow sources (arr: 8B 4H 2S, or 16B 8H 4S for the upper halves), double-width result
-#define A64_LONG3(X) X(smull_v, 0x0e20c000) X(umull_v, 0x2e20c000) X(uabdl, 0x2e207000) X(smlal_v, 0x0e208000)
+#define A64_LONG3(X) X(smull_v, 0x0e20c000) X(umull_v, 0x2e20c000) X(uabdl, 0x2e207000) X(uabal, 0x2e205000) X(smlal_v, 0x0e208000)
 // ---- shifts by a constant. Right: 1..esize, left: 0..esize-1; narrowing and lengthening: arr of the narrow side
-#define A64_SHIFT_RIGHT(X) X(sshr, 0x0f000400) X(ushr, 0x2f000400) X(usra, 0x2f001400) X(shrn, 0x0f008400) X(sri, 0x2f004400)
+#define A64_SHIFT_RIGHT(X) X(sshr, 0x0f000400) X(ushr, 0x2f000400) X(usra, 0x2f001400) X(shrn, 0x0f008400) X(rshrn, 0x0f008c00) X(sri, 0x2f004400)
 #define A64_SHIFT_LEFT(X) X(shl_v, 0x0f005400) X(sli, 0x2f005400) X(sshll, 0x0f00a400) X(ushll, 0x2f00a400)
 // ---- permutations
 #define A64_PERMUTE(X) \
     X(uzp1, 0x0e001800) X(trn1, 0x0e002800) X(zip1, 0x0e003800) X(uzp2, 0x0e005800) X(trn2, 0x0e006800) X(zip2, 0x0e007800)
+
+// ---- cryptography (FEAT_AES, FEAT_PMULL, FEAT_SHA1, FEAT_SHA256): the arrangement is fixed; vd is also a source of all but aesmc and aesimc
+#define A64_CRYPTO2(X) X(aese, 0x4e284800) X(aesd, 0x4e285800) X(aesmc, 0x4e286800) X(aesimc, 0x4e287800) X(sha256su0, 0x5e282800)
+#define A64_CRYPTO3(X) \
+    X(sha1c, 0x5e000000) X(sha1p, 0x5e001000) X(sha1m, 0x5e002000) X(sha256h, 0x5e004000) X(sha256h2, 0x5e005000) \
+    X(sha256su1, 0x5e006000) X(pmull_low, 0x0ee0e000) X(pmull_high, 0x4ee0e000)
+#define X(name, base) void a64_##name(struct a64_buf *, a64_vreg vd, a64_vreg vn);
+A64_CRYPTO2(X)
+#undef X
+#define X(name, base) void a64_##name(struct a64_buf *, a64_vreg vd, a64_vreg vn, a64_vreg vm);
+A64_CRYPTO3(X)
+#undef X
 
 #define X(name, base) void a64_##name(struct a64_buf *, enum a64_arr arr, a64_vreg vd, a64_vreg vn, a64_vreg vm);
 A64_V3(X)
@@ -83,7 +96,7 @@ void a64_movi_mask(struct a64_buf *, a64_vreg vd, uint8_t bytes);           // b
 // ---- scalar floating point: A64_W is single, A64_X is double. The rest of vd becomes zero.
 #define A64_F2(X) X(fmul, 0x1e200800) X(fdiv, 0x1e201800) X(fadd, 0x1e202800) X(fsub, 0x1e203800)
 #define A64_F1(X) X(fmov, 0x1e204000) X(fabs, 0x1e20c000) X(fneg, 0x1e214000) X(fsqrt, 0x1e21c000) X(frinti, 0x1e27c000) X(frintz, 0x1e25c000) \
-    X(frintx, 0x1e274000)
+    X(frintx, 0x1e274000) X(frintn, 0x1e244000) X(frintm, 0x1e254000) X(frintp, 0x1e24c000)
 #define A64_FCM_SCALAR(X) X(fcmeq_s, 0x5e20e400) X(fcmge_s, 0x7e20e400) X(fcmgt_s, 0x7ea0e400)
 #define X(name, base) void a64_##name(struct a64_buf *, enum a64_size s, a64_vreg vd, a64_vreg vn, a64_vreg vm);
 A64_F2(X)

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Which function lowers which operation: one row each in lower_ops*.inc. MMX registers are the kernel's, as x87 is.
-#include "emu/lower/lower_sse.h"
+#include "emu/lower/lower_bmi.h"
+#include "emu/lower/lower_sse4.h"
 
 #define X(op, function) lower_function function;
 #include "emu/lower/lower_ops.inc"
 #include "emu/lower/lower_ops_sse.inc"
+#include "emu/lower/lower_ops_sse4.inc"
+#include "emu/lower/lower_ops_bmi.inc"
 #include "emu/lower/lower_ops_x87.inc"
 #undef X
 
@@ -14,6 +17,8 @@ lower_function *lower_find(enum x64_op op)
 #define X(op, function) [X64_##op] = function,
 #include "emu/lower/lower_ops.inc"
 #include "emu/lower/lower_ops_sse.inc"
+#include "emu/lower/lower_ops_sse4.inc"
+#include "emu/lower/lower_ops_bmi.inc"
 #include "emu/lower/lower_ops_x87.inc"
 #undef X
     };

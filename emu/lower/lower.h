@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 struct emu_features {          // of the core; probed once (ID_AA64*). All false is ARMv8.0 (Cortex-A72).
-    bool lse, lse2, lrcpc, lrcpc2, flagm, flagm2, afp, frintts, crc32, aes, pmull, sha1, sha2, fhm, cssc;
+    bool lse, lse2, lrcpc, lrcpc2, flagm, flagm2, afp, frintts, crc32, aes, pmull, sha1, sha2, fhm, cssc, rng;
 };
 
 enum memory_model { MODEL_PLAIN, MODEL_TSO };

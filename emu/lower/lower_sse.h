@@ -62,3 +62,7 @@ bool lower_sse_form(const struct x64_insn *insn);
 void lower_sse_align(struct lower_context *cx, const struct x64_insn *insn);
 // The vector register of an XMM operand; a memory operand is loaded into `into` (its size, the rest zero).
 a64_vreg lower_sse_read(struct lower_context *cx, const struct x64_operand *opd, a64_vreg into);
+// v16 is the result of an arithmetic operation on first and second (neither is v16, v18..v22, which are scratch here): if the scalar,
+// or a lane of the vector, is a NaN, code out of line makes it the one that x64 makes of these operands.
+enum { LOWER_SSE_RESULT = 16 };
+void lower_sse_check_nan(struct lower_context *cx, enum a64_size s, bool is_scalar, a64_vreg first, a64_vreg second);

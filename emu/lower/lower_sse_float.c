@@ -4,7 +4,7 @@
 
 // ---- NaN results. Arm prefers a signalling operand, and its default NaN is positive.
 
-enum { RESULT = 16 };                       // v16: what the arm instruction made; the operands are still whole
+enum { RESULT = LOWER_SSE_RESULT };         // what the arm instruction made; the operands are still whole
 
 // reg: first operand, second operand, arrangement. Lanes that are no NaN stay.
 static void mend_nan(struct lower_context *cx, const struct lower_deferred *d)
@@ -27,8 +27,7 @@ static void mend_nan(struct lower_context *cx, const struct lower_deferred *d)
     lower_b(cx, d->back);
 }
 
-// Goes out of line when the scalar result, or any lane of the packed one, is a NaN.
-static void check_nan(struct lower_context *cx, enum a64_size s, bool is_scalar, a64_vreg first, a64_vreg second)
+void lower_sse_check_nan(struct lower_context *cx, enum a64_size s, bool is_scalar, a64_vreg first, a64_vreg second)
 {
     struct a64_buf *b = cx->b;
     enum a64_arr arr = s == A64_X ? A64_2D : A64_4S;
@@ -69,7 +68,7 @@ static bool scalar(struct lower_context *cx, const struct x64_insn *insn, enum a
 {
     a64_vreg source = lower_sse_read(cx, &insn->opd[1], 17), vd = insn->opd[0].reg;
     emit(cx->b, s, RESULT, vd, source);
-    check_nan(cx, s, true, vd, source);
+    lower_sse_check_nan(cx, s, true, vd, source);
     put_low(cx, s, vd, RESULT);
     return true;
 }
@@ -84,7 +83,7 @@ static bool packed(struct lower_context *cx, const struct x64_insn *insn, enum a
 {
     a64_vreg source = lower_sse_read(cx, &insn->opd[1], 17), vd = insn->opd[0].reg;
     emit(cx->b, arr, RESULT, vd, source);
-    check_nan(cx, arr == A64_2D ? A64_X : A64_W, false, vd, source);
+    lower_sse_check_nan(cx, arr == A64_2D ? A64_X : A64_W, false, vd, source);
     a64_mov_v(cx->b, vd, RESULT);
     return true;
 }
@@ -188,7 +187,7 @@ static bool root(struct lower_context *cx, const struct x64_insn *insn, enum a64
 {
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 17);
     a64_fsqrt_v(cx->b, arr, RESULT, s);
-    check_nan(cx, arr == A64_2D ? A64_X : A64_W, false, s, s);
+    lower_sse_check_nan(cx, arr == A64_2D ? A64_X : A64_W, false, s, s);
     a64_mov_v(cx->b, insn->opd[0].reg, RESULT);
     return true;
 }
@@ -199,7 +198,7 @@ static bool root_scalar(struct lower_context *cx, const struct x64_insn *insn, e
 {
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 17);
     a64_fsqrt(cx->b, size, RESULT, s);
-    check_nan(cx, size, true, s, s);
+    lower_sse_check_nan(cx, size, true, s, s);
     put_low(cx, size, insn->opd[0].reg, 16);
     return true;
 }

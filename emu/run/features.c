@@ -30,5 +30,6 @@ struct emu_features emu_probe_features(void)
         .sha2 = field(isar0, 12) >= 1,
         .fhm = field(isar0, 48) >= 1,
         .cssc = field(isar2, 52) >= 1,
+        .rng = field(isar0, 60) >= 1,
     };
 }

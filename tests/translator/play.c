@@ -3,7 +3,7 @@
 //
 //   play [-m MAX] [-t] [-f FEATURES] [-n NUMBER] [-v]
 //     -m MAX   instructions a region may have (1: every instruction a region of its own; 0: the default)
-//     -t       memory order TSO        -f  comma list of lse lrcpc lrcpc2 flagm flagm2
+//     -t       memory order TSO        -f  comma list of lse lrcpc lrcpc2 flagm flagm2 crc32 aes sha
 //     -n N     only vector N           -v  print the code of what fails
 //
 // What the kernel's runtime does for translated code is done here by a SIGTRAP handler: the lowering is told to write BRK instead
@@ -475,6 +475,9 @@ int main(int argc, char **argv)
             config.features.lrcpc2 = strstr(optarg, "lrcpc2") != 0;
             config.features.flagm = strstr(optarg, "flagm") != 0;
             config.features.flagm2 = strstr(optarg, "flagm2") != 0;
+            config.features.crc32 = strstr(optarg, "crc32") != 0;
+            config.features.aes = config.features.pmull = strstr(optarg, "aes") != 0;
+            config.features.sha1 = config.features.sha2 = strstr(optarg, "sha") != 0;
             break;
         case 'n': only = atol(optarg); break;
         case 'v': verbose = true; break;

@@ -24,6 +24,8 @@ static const struct form forms[] = {
 #define F(opcode, kinds) { opcode, kinds },
 #include "tests/translator/forms.inc"
 #include "tests/translator/forms_sse.inc"
+#include "tests/translator/forms_sse4.inc"
+#include "tests/translator/forms_bmi.inc"
 #undef F
 };
 enum { FORM_COUNT = sizeof forms / sizeof *forms };
@@ -60,6 +62,7 @@ static unsigned pick_data_register(void)
 struct encoding {
     unsigned prefixes[4], prefix_count, rex, opcode[4], opcode_count, modrm, sib, disp_bytes, imm_bytes;
     bool has_modrm, has_sib, rip_relative;
+    unsigned vex_map, vex_pp, vex_vvvv;             // vex_map 0: no VEX prefix
     int64_t disp;
     uint64_t imm;
 };
@@ -125,8 +128,13 @@ static void write_encoding(const struct encoding *e)
 {
     for (unsigned i = 0; i < e->prefix_count; i++)
         emit(e->prefixes[i]);
-    if (e->rex)
+    if (e->vex_map) {
+        emit(0xc4);
+        emit((~e->rex & 7) << 5 | e->vex_map);
+        emit((e->rex & 8) << 4 | (~e->vex_vvvv & 15) << 3 | e->vex_pp);
+    } else if (e->rex) {
         emit(0x40 | (e->rex & 15));
+    }
     for (unsigned i = 0; i < e->opcode_count; i++)
         emit(e->opcode[i]);
     if (e->has_modrm)
@@ -168,7 +176,12 @@ static void generate_form(const struct form *f)
     while (*p) {
         while (*p == ' ')
             p++;
-        if (*p == '/') {
+        if (*p == 'v') {
+            e.vex_map = (unsigned)(p[1] - '0');
+            e.vex_pp = (unsigned)(p[3] - '0');
+            e.vex_vvvv = has(f, 'N') ? 0 : pick_data_register();
+            p += 4;
+        } else if (*p == '/') {
             e.has_modrm = true;
             modrm_rm = true;
             unsigned reg = p[1] == 'r' ? (xmm || has(f, 'G') ? below(16) : pick_data_register()) : (unsigned)(p[1] - '0');
@@ -568,6 +581,13 @@ static void random_state(struct state *s)
     s->rflags = 0x202 | (random_next(&seed) & X64_ARITH_FLAGS) | (chance(15) ? X64_DF : 0);
     for (unsigned i = 0; i < 32; i++)
         s->xmm[i] = chance(35) ? random_value(&seed) : random_float(chance(50));
+    if (chance(15)) {                               // strings: few letters, zeroes among them
+        uint64_t letters = chance(50) ? 0x0303030303030303 : 0x0003000300030003;
+        for (unsigned i = 0; i < 32; i++)
+            s->xmm[i] = random_next(&seed) & letters & (chance(30) ? ~0ull : random_next(&seed) | 0x0101010101010101);
+        s->gpr[X64_RAX] = random_next(&seed) & 31;
+        s->gpr[X64_RDX] = 0 - (random_next(&seed) & 31);
+    }
 }
 
 static bool make_vector(const struct form *single)

@@ -16,7 +16,7 @@ $(B)/translator/play: $(PLAY_C:%.c=$(B)/translator/obj/%.o)
 	$(call say,A64LD,$@)
 	$(Q)$(ZIG) cc -target aarch64-linux-musl -static -Wl,--image-base=0xe8000000 -o $@ $^
 
-$(B)/translator/record: tests/translator/record.c tests/translator/forms.inc tests/translator/vector.h \
+$(B)/translator/record: tests/translator/record.c $(sort $(wildcard tests/translator/*.inc)) tests/translator/vector.h \
     $(sort $(wildcard emu/x64/*.c emu/x64/*.h emu/x64/*.inc)) Makefile tests/translator/translator.mk | $(READY)
 	@mkdir -p $(@D)
 	$(call say,HOSTCC,$@)
