@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The arm64 encoder: every form against the word of an independent assembler, immediates, refusals, labels.
-#include "emu/a64/a64.h"
+#include "emu/a64/simd.h"
 #include "tests/host/check.h"
 
 static uint32_t words[64];
