@@ -5,7 +5,10 @@
 #include <fvwrite.h>
 #include "../stdio/local.h"
 
-FILE *__acrt_iob_func(unsigned n) { return &__sf[n]; }
+FILE *__acrt_iob_func(unsigned n) {
+    CHECK_INIT(_GLOBAL_REENT, &__sf[n]);    // _lock_file may be the first thing that happens to it
+    return &__sf[n];
+}
 
 static bool text_by_mode(const char *mode, char plain[8], bool *binary) {
     int n = 0;
