@@ -325,7 +325,8 @@ static bool unaligned(ucontext_t *u, const struct lower_point *p)
         uint64_t at = rn == 31 ? u->uc_mcontext.sp : u->uc_mcontext.regs[rn], value = 0;
         if (forms[i].offset)
             at += (uint64_t)((int64_t)((uint64_t)word << 43) >> 55);
-        if (at < WINDOW_BASE || at + bytes > WINDOW_BASE + WINDOW_BYTES) {
+        uint64_t end = WINDOW_BASE + (forms[i].load ? WINDOW_BYTES : READ_ONLY_OFFSET);
+        if (at < WINDOW_BASE || at + bytes > end) {
             if (!forms[i].load || at < CODE_BASE || at + bytes > CODE_BASE + CODE_BYTES)
                 return false;
         }
@@ -503,7 +504,9 @@ int main(int argc, char **argv)
         if (vector.magic != VECTOR_MAGIC)
             return fprintf(stderr, "play: not a vector\n"), 2;
         window_fill(window_expected, vector.window_seed);
+        mprotect((void *)(WINDOW_BASE + READ_ONLY_OFFSET), WINDOW_BYTES - READ_ONLY_OFFSET, PROT_READ | PROT_WRITE);
         memcpy((void *)WINDOW_BASE, window_expected, WINDOW_BYTES);
+        mprotect((void *)(WINDOW_BASE + READ_ONLY_OFFSET), WINDOW_BYTES - READ_ONLY_OFFSET, PROT_READ);
         for (uint32_t i = 0; i < vector.change_count; i++) {
             struct change c;
             if (!read_all(&c, sizeof c))

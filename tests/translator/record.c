@@ -541,7 +541,9 @@ static uint64_t window_now[WINDOW_BYTES / 8], window_before[WINDOW_BYTES / 8];
 
 static void run_natively(void)
 {
+    mprotect((void *)(WINDOW_BASE + READ_ONLY_OFFSET), WINDOW_BYTES - READ_ONLY_OFFSET, PROT_READ | PROT_WRITE);
     memcpy((void *)WINDOW_BASE, window_before, WINDOW_BYTES);
+    mprotect((void *)(WINDOW_BASE + READ_ONLY_OFFSET), WINDOW_BYTES - READ_ONLY_OFFSET, PROT_READ);
     memset((void *)CODE_BASE, 0xcc, CODE_BYTES);
     memcpy((void *)CODE_BASE, code, length);
     memcpy((void *)(CODE_BASE + length), "\x0f\x0b", 2);
@@ -573,11 +575,11 @@ static void random_state(struct state *s)
         s->gpr[i] = random_value(&seed);
     for (unsigned i = 0; i < 16; i++) {
         if (pointers >> i & 1)
-            s->gpr[i] = WINDOW_BASE + 0x1000 + below(0x200) * 16 + (chance(15) ? below(16) : 0);
+            s->gpr[i] = WINDOW_BASE + 0x1000 + below(chance(80) ? 0x180 : 0x230) * 16 + (chance(15) ? below(16) : 0);
         else if (small >> i & 1)
             s->gpr[i] = i == X64_RCX ? below(40) : (uint64_t)((int64_t)below(128) - 64);
     }
-    s->gpr[X64_RSP] = WINDOW_BASE + 0x2000 + below(64) * 8;
+    s->gpr[X64_RSP] = WINDOW_BASE + (chance(3) ? READ_ONLY_OFFSET : 0x2000) + below(64) * 8;
     s->rflags = 0x202 | (random_next(&seed) & X64_ARITH_FLAGS) | (chance(15) ? X64_DF : 0);
     for (unsigned i = 0; i < 32; i++)
         s->xmm[i] = chance(35) ? random_value(&seed) : random_float(chance(50));
@@ -626,6 +628,10 @@ static bool make_vector(const struct form *single)
     uint16_t open = offset <= length ? undefined[offset] : X64_ARITH_FLAGS;
     if (vector.outcome == OUTCOME_TRAP)
         open = X64_ARITH_FLAGS;
+    // A changed return address leads where the flow of flags did not look.
+    for (unsigned at = 0; at < length; at++)
+        if (vector.outcome != OUTCOME_END && memchr(code, 0xc3, length))
+            open |= undefined[at];
     vector.flags_mask = (X64_ALL_FLAGS & ~(uint64_t)open);
     vector.mxcsr_mask = 0;
     for (unsigned i = 0; i < WINDOW_BYTES / 8; i++)

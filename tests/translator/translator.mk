@@ -14,7 +14,7 @@ $(B)/translator/obj/%.o: %.c Makefile tests/translator/translator.mk | $(READY)
 # Linked high, out of the way of the addresses that sequences compute.
 $(B)/translator/play: $(PLAY_C:%.c=$(B)/translator/obj/%.o)
 	$(call say,A64LD,$@)
-	$(Q)$(ZIG) cc -target aarch64-linux-musl -static -Wl,--image-base=0xe8000000 -o $@ $^
+	$(Q)$(ZIG) cc -target aarch64-linux-musl -static -Wl,--image-base=0xe3000000 -o $@ $^
 
 $(B)/translator/record: tests/translator/record.c $(sort $(wildcard tests/translator/*.inc)) tests/translator/vector.h \
     $(sort $(wildcard emu/x64/*.c emu/x64/*.h emu/x64/*.inc)) Makefile tests/translator/translator.mk | $(READY)

@@ -3,8 +3,9 @@
 #pragma once
 #include <stdint.h>
 
-#define WINDOW_BASE  0x10000000ull      // the only data memory there is: read and write
+#define WINDOW_BASE  0x10000000ull      // the only data memory there is: read and write, but for its end
 #define WINDOW_BYTES 0x4000u
+#define READ_ONLY_OFFSET 0x3000u        // the window's last page: so that a read-modify-write can fault at its write
 #define CODE_BASE    0x20000000ull      // the sequence starts here; one page, read and execute, int3 behind the sequence
 #define CODE_BYTES   0x1000u
 #define GS_BASE      (WINDOW_BASE + 0x800)
