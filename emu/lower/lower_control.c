@@ -127,6 +127,13 @@ bool lower_fence(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
+// CLFLUSH and CLWB: memory is coherent here; only the access remains, which may fault.
+bool lower_cache_line(struct lower_context *cx, const struct x64_insn *insn)
+{
+    lower_load(cx, 0, A64_ZERO, lower_temp(cx), lower_address(cx, insn, 0));
+    return true;
+}
+
 // ---- flag instructions
 bool lower_clc(struct lower_context *cx, const struct x64_insn *insn)
 {

@@ -6,8 +6,14 @@ bool lower_mov(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
     struct a64_buf *b = cx->b;
+    if (src->kind == X64_OPD_SEG) {
+        // 64-bit Windows' user-mode selectors, the same in every thread.
+        static const uint8_t selectors[] = { [X64_ES] = 0x2b, [X64_CS] = 0x33, [X64_SS] = 0x2b, [X64_DS] = 0x2b, [X64_FS] = 0x53, [X64_GS] = 0x2b };
+        lower_write(cx, dst, lower_imm(cx, A64_W, selectors[src->reg]));
+        return true;
+    }
     if (dst->kind != X64_OPD_GPR && dst->kind != X64_OPD_GPR8_HIGH && dst->kind != X64_OPD_MEM)
-        return false;                               // segment, control and debug registers
+        return false;                               // to a segment, control or debug register
     if (src->kind != X64_OPD_GPR && src->kind != X64_OPD_GPR8_HIGH && src->kind != X64_OPD_MEM && src->kind != X64_OPD_IMM)
         return false;
     if (dst->kind == X64_OPD_GPR && dst->size >= 4) {

@@ -154,23 +154,33 @@ bool lower_leave(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
+// ENTER size, level: push rbp; then, for a level, the outer frames' pointers and this one's. SP moves at the very end.
 bool lower_enter(struct lower_context *cx, const struct x64_insn *insn)
 {
-    unsigned bytes = (uint16_t)insn->opd[0].value, depth = insn->opd[1].value & 31;
-    if (insn->opsize != 8 || depth)
-        return false;                                       // nested frames: no compiler has emitted them for decades
-    a64_reg rbp = lower_gpr(X64_RBP), t = lower_temp(cx);
+    struct a64_buf *b = cx->b;
+    int64_t bytes = (uint16_t)insn->opd[0].value, level = insn->opd[1].value & 31;
+    if (insn->opsize != 8)
+        return false;
+    a64_reg rbp = lower_gpr(X64_RBP), frame = lower_temp(cx), value = lower_temp(cx);
     if (lower_tso(cx))
-        a64_dmb(cx->b, A64_ISHST);
-    a64_stur(cx->b, 3, rbp, A64_SP, -8);
-    if (bytes) {                                            // the new stack top must be writable too (SDM vol. 2, ENTER): touch it
-        a64_reg top = lower_temp(cx), value = lower_temp(cx), status = lower_temp(cx);
-        lower_add_imm(cx, A64_X, top, A64_SP, -8 - (int64_t)bytes);
-        a64_ldxr(cx->b, 0, value, top);
-        a64_stxr(cx->b, 0, status, value, top);
+        a64_dmb(b, A64_ISHST);
+    a64_stur(b, 3, rbp, A64_SP, -8);
+    a64_sub_imm(b, A64_X, frame, A64_SP, 8);
+    struct lower_mem from = lower_mem_register(rbp), to = lower_mem_register(frame);
+    for (int64_t i = 1; i <= level; i++) {
+        from.offset = to.offset = -8 * i;
+        if (i < level)
+            lower_load(cx, 3, A64_ZERO, value, from);
+        lower_store(cx, 3, i < level ? value : frame, to);
     }
-    a64_sub_imm(cx->b, A64_X, t, A64_SP, 8);
-    lower_add_imm(cx, A64_X, A64_SP, A64_SP, -8 - (int64_t)bytes);
-    a64_mov_reg(cx->b, A64_X, rbp, t);
+    int64_t below = 8 + 8 * level + bytes;
+    if (bytes) {                                            // the new stack top must be writable too (SDM vol. 2, ENTER): touch it
+        a64_reg top = lower_temp(cx), status = lower_temp(cx);
+        lower_add_imm(cx, A64_X, top, A64_SP, -below);
+        a64_ldxr(b, 0, value, top);
+        a64_stxr(b, 0, status, value, top);
+    }
+    lower_add_imm(cx, A64_X, A64_SP, A64_SP, -below);
+    a64_mov_reg(b, A64_X, rbp, frame);
     return true;
 }
