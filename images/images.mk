@@ -45,7 +45,7 @@ $(I)/$(1).dll: $$(call objects_of,ec,$(2) $$(CRT_ec)) $$(call objects_of,arm64,$
     $$(call objects_of,x64,$(3)) images/$(1)/$(1).def $(5:%=$(I)/lib/%.lib) images/images.mk
 	$$(call say,LINK,$$@)
 	$$(file >$$@.objects,$$(filter %.obj %.lib,$$^))
-	$$(Q)$$(LLD_LINK) -nologo -machine:arm64x -dll -noimplib -debug -nodefaultlib -lldmingw -opt:ref -opt:noicf -out:$$@ -pdb:$$(@:.dll=.pdb) \
+	$$(Q)$$(LLD_LINK) -nologo -machine:arm64x -dll -noimplib -debug -nodefaultlib -lldmingw -opt:noref -opt:noicf -out:$$@ -pdb:$$(@:.dll=.pdb) \
 	    -def:images/$(1)/$(1).def -defArm64Native:images/$(1)/$(1).def $(if $(4),-entry:$(4),-noentry) @$$@.objects
 IMAGES += $(I)/$(1).dll
 IMAGE_OBJECTS += $$(call objects_of,ec,$(2) $$(CRT_ec)) $$(call objects_of,arm64,$(2) $(6) $$(CRT_arm64)) $$(call objects_of,x64,$(3))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// raise_here(record): calls raise_dispatch(record, context) with the caller's whole state as an ARM64_NT_CONTEXT whose
-// pc is the return address, so that continuing the context returns from this call. Never returns by itself.
+// Taking the caller's registers. CAPTURE name, function: name(x0) calls function(x0, context) where context is the whole
+// state of name's caller as an ARM64_NT_CONTEXT at the return address; when function returns, so does name. To the
+// unwinder the frame is that context, so it gets back to the caller from whatever function does.
 #include "images/crt/asm.h"
 
 // ARM64EC code has no x13, x14, x23, x24, x28 and no v16..v31: zero stands for them.
@@ -26,10 +27,15 @@
 .endm
 #endif
 
-// Stores every register into the ARM64_NT_CONTEXT at sp, whose frame is 0x390 bytes.
-.macro store_context
+    .text
+.macro CAPTURE name, target
+    function \name
+    .seh_context
+    .seh_endprologue
+    sub  sp, sp, #0x390
     stp  x0, x1, [sp, #0x08]
-    mov  x17, #0x400000
+    mov  x16, x1
+    mov  x17, #0x20400000           // at a call
     movk x17, #7                    // control, integer, floating point
     mrs  x1, nzcv
     stp  w17, w1, [sp]
@@ -90,35 +96,13 @@
     stp  q0, q0, [x1, #0x40]
     str  q0, [x1, #0x60]
     str  xzr, [x1, #0x70]
-.endm
-
-    .text
-    function raise_here
-    sub  sp, sp, #0x390
-    .seh_stackalloc 0x390
-    .seh_endprologue
-    store_context
     mov  x1, sp
-    call raise_dispatch
-    brk  #0xf003
-    .seh_endproc
-
-// context_capture(out): the same state, copied to out; returns.
-    function context_capture
-    sub  sp, sp, #0x390
-    .seh_stackalloc 0x390
-    .seh_endprologue
-    store_context
-    ldr  x0, [sp, #0x08]
-    mov  x1, sp
-    mov  x2, #0x390 / 16
-1:  ldp  x3, x4, [x1], #16
-    stp  x3, x4, [x0], #16
-    subs x2, x2, #1
-    b.ne 1b
-    .seh_startepilogue
+    call \target
+    ldr  x30, [sp, #0xf8]
     add  sp, sp, #0x390
-    .seh_stackalloc 0x390
-    .seh_endepilogue
     ret
     .seh_endproc
+.endm
+
+    CAPTURE raise_here, raise_dispatch
+    CAPTURE capture_here, capture_store

@@ -30,3 +30,7 @@ uint64_t context_sp(const CONTEXT *c);
 
 // Looks for a frame that handles the exception; EXCEPTION_CONTINUE_EXECUTION semantics: true = continue with *context.
 bool frames_dispatch(EXCEPTION_RECORD *record, CONTEXT *context);
+
+void context_set_pc(CONTEXT *c, uint64_t pc);
+void context_set_result(CONTEXT *c, uint64_t value);       // where the code at pc expects a function's result
+void context_from_jump(CONTEXT *c, const void *jump_buffer);   // what setjmp saved (the C library's layout)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Exceptions: vectored handlers, then the frames, then the unhandled-exception filter, then the kernel's crash report.
-#include "images/ntdll/context.h"
+#include "images/ntdll/unwind.h"
 
 struct vectored { struct vectored *next, *previous; PVECTORED_EXCEPTION_HANDLER handler; int users; bool removed; };
 struct vectored_list { struct vectored *first, *last; };
@@ -70,7 +70,7 @@ PTOP_LEVEL_EXCEPTION_FILTER NTAPI RtlSetUnhandledExceptionFilter(PTOP_LEVEL_EXCE
     return __atomic_exchange_n(&unhandled_filter, filter, __ATOMIC_ACQ_REL);
 }
 
-DECLSPEC_NORETURN static void continue_with(const CONTEXT *context) {
+DECLSPEC_NORETURN void context_resume(const CONTEXT *context) {
     struct arm_context arm;
     context_to_arm(&arm, context);
     context_leave_lost_flags(context);
@@ -91,17 +91,16 @@ DECLSPEC_NORETURN static void dispatch(EXCEPTION_RECORD *record, struct arm_cont
     }
     if (go_on) {
         vectored_call(&continue_handlers, &pointers);
-        continue_with(&context);
+        context_resume(&context);
     }
     SYS(exception_raise, record, arm, 0);           // second chance: the kernel reports the crash and ends the process
     SYS(process_terminate, HANDLE_CURRENT_PROCESS, (uint32_t)record->ExceptionCode);
     __builtin_trap();
 }
 
-DECLSPEC_NORETURN void NTAPI KiUserExceptionDispatcher(EXCEPTION_RECORD *record, struct arm_context *arm) { dispatch(record, arm, true); }
-
-void raise_dispatch(EXCEPTION_RECORD *record, struct arm_context *arm) { dispatch(record, arm, false); }
-void raise_here(EXCEPTION_RECORD *record);
+// From KiUserExceptionDispatcher (handler.S) and raise_here (context.S).
+DECLSPEC_NORETURN void exception_dispatch(EXCEPTION_RECORD *record, struct arm_context *arm) { dispatch(record, arm, true); }
+DECLSPEC_NORETURN void raise_dispatch(EXCEPTION_RECORD *record, struct arm_context *arm) { dispatch(record, arm, false); }
 
 VOID NTAPI RtlRaiseException(EXCEPTION_RECORD *record) {
     if (!record->ExceptionAddress) record->ExceptionAddress = __builtin_return_address(0);

@@ -41,16 +41,31 @@ static uint8_t *load_config(uint8_t *base, uint32_t *bytes) {
     return config;
 }
 
+// Hybrid metadata of an EC image, or null.
+static const uint8_t *chpe_metadata(uint8_t *base) {
+    uint32_t bytes;
+    uint8_t *config = load_config(base, &bytes);
+    if (!config || bytes < 0xd0) return 0;
+    uint64_t address = *(uint64_t *)(config + 0xc8), rva = address - (uint64_t)base;
+    return address && rva <= image_headers(base)->OptionalHeader.SizeOfImage - 0x50u ? base + rva : 0;
+}
+
+void *chpe_arm64_records(uint8_t *base, uint32_t *bytes) {
+    const uint8_t *metadata = chpe_metadata(base);
+    *bytes = 0;
+    if (!metadata) return 0;
+    uint32_t rva = *(uint32_t *)(metadata + 0x40), size = *(uint32_t *)(metadata + 0x44);
+    if (!rva || (uint64_t)rva + size > image_headers(base)->OptionalHeader.SizeOfImage) return 0;
+    *bytes = size;
+    return base + rva;
+}
+
 // Writes the addresses of the kernel's dispatchers into an EC image's cells. Runs for ntdll itself before anything
 // is called through a pointer, so it makes no indirect call.
 void chpe_fill_cells(uint8_t *base) {
-    uint32_t bytes, image_bytes = image_headers(base)->OptionalHeader.SizeOfImage;
-    uint8_t *config = load_config(base, &bytes);
-    if (!config || bytes < 0xd0) return;
-    uint64_t address = *(uint64_t *)(config + 0xc8);
-    uint64_t rva = address - (uint64_t)base;
-    if (!address || rva > image_bytes - 0x50u) return;
-    const uint8_t *metadata = base + rva;
+    uint32_t image_bytes = image_headers(base)->OptionalHeader.SizeOfImage;
+    const uint8_t *metadata = chpe_metadata(base);
+    if (!metadata) return;
     static const struct { uint8_t field, stub; } cells[] = {
         { 0x14, EMU_STUB_CALL_NO_REDIRECT }, { 0x18, EMU_STUB_RET }, { 0x1c, EMU_STUB_CHECK_CALL },
         { 0x20, EMU_STUB_CHECK_ICALL }, { 0x24, EMU_STUB_CHECK_ICALL }, { 0x38, EMU_STUB_GET_X64_INFORMATION },

@@ -2,7 +2,7 @@
 // What the files of ntdll share. Public names keep their Windows spelling; internal ones are lower case.
 #pragma once
 #include "images/crt/sys.h"
-#define _NTSYSTEM_                  // these two: the functions are ours, not imported
+#define _NTSYSTEM_                  // these three: the functions are ours, not imported
 #define _KERNEL32_
 #define _CRTIMP
 #define WIN32_NO_STATUS
@@ -61,7 +61,12 @@ void *image_directory(const uint8_t *base, unsigned index, uint32_t *bytes);
 status_t image_unprotect(void *address, size_t bytes, uint32_t *old);
 void image_protect(void *address, size_t bytes, uint32_t old);
 void chpe_fill_cells(uint8_t *base);
+void *chpe_arm64_records(uint8_t *base, uint32_t *bytes);        // unwind records of an EC image's arm64 code
 void image_set_cookie(uint8_t *base);
+
+// A loaded image's unwind records can be looked up from now on, until it is removed.
+status_t function_table_add_image(uint8_t *base, uint64_t bytes);
+void function_table_remove_image(uint8_t *base);
 
 // ---- threads --------------------------------------------------------------------------------------------------------
 status_t tls_module_add(struct module *m);       // gives the image an index and every thread a block

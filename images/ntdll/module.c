@@ -63,6 +63,8 @@ status_t module_add(uint8_t *base, const wchar_t *path, size_t chars, struct mod
     struct module *m = heap_get(sizeof *m);
     if (!m) return STATUS_NO_MEMORY;
     IMAGE_NT_HEADERS64 *nt = image_headers(base);
+    status_t status = function_table_add_image(base, nt->OptionalHeader.SizeOfImage);
+    if (NT_ERROR(status)) { heap_put(m); return status; }
     m->base = base;
     m->image_bytes = nt->OptionalHeader.SizeOfImage;
     m->time_stamp = nt->FileHeader.TimeDateStamp;
@@ -137,6 +139,7 @@ static void unload(struct module *m) {
     list_remove(&m->memory_links);
     list_remove(&m->init_links);
     tls_module_remove(m);
+    function_table_remove_image(m->base);
     SYS(view_unmap, HANDLE_CURRENT_PROCESS, m->base);
     for (unsigned i = 0; i < m->import_count; i++) module_release(m->imports[i]);
     heap_put(m->imports);

@@ -1,233 +1,93 @@
 // SPDX-License-Identifier: MIT
-// Walking frames: finding function entries, offering an exception to the frames' handlers, unwinding to a target frame.
+// One step from a frame to its caller, whatever kind of frame it is, and taking and restoring whole contexts.
 #include "images/ntdll/unwind.h"
 
-// DISPATCHER_CONTEXT; the x64 and ARM64 forms agree as far as handlers look.
-struct dispatcher {
-    uint64_t control_pc, image;
-    const uint32_t *entry;
-    uint64_t establisher, target_pc;
-    CONTEXT *context;
-    uint64_t handler;
-    const void *handler_data;
-    PUNWIND_HISTORY_TABLE history;
-    uint32_t scope;
-    uint8_t pc_is_unwound, pad[3];
-    uint64_t *nonvolatile;                              // ARM64: x19..x30, then d8..d15
-};
-typedef int (*handler_fn)(EXCEPTION_RECORD *record, uint64_t frame, CONTEXT *context, struct dispatcher *d);
-enum { GO_ON = 0, SEARCH = 1, NESTED = 2, COLLIDED = 3 };
-enum { NONCONTINUABLE = 1, UNWINDING = 2, EXIT_UNWIND = 4, TARGET_UNWIND = 0x20 };
-
-const uint32_t *function_entry(uint64_t pc, uint64_t *image, bool *is_x64) {
-    RtlEnterCriticalSection(&loader_lock);
-    struct module *m = module_at((void *)pc);
-    RtlLeaveCriticalSection(&loader_lock);
-    *image = m ? (uint64_t)m->base : 0;
-    *is_x64 = PROCESS_IS_X64 && !RtlIsEcCode(pc);
-    if (!m) return 0;
-    uint32_t bytes;
-    const uint8_t *table = image_directory(m->base, IMAGE_DIRECTORY_ENTRY_EXCEPTION, &bytes);
-    if (PROCESS_IS_X64 && !*is_x64) {                   // EC code: the table in the other format (CHPE +40, +44)
-        uint32_t size;
-        const uint8_t *config = image_directory(m->base, IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG, &size);
-        if (!config || size < 0xd0 || !*(uint64_t *)(config + 0xc8)) return 0;
-        const uint32_t *metadata = *(const uint32_t **)(config + 0xc8);
-        table = metadata[0x40 / 4] ? m->base + metadata[0x40 / 4] : 0;
-        bytes = metadata[0x44 / 4];
+// The thread's own stack is read directly; anything else may be unmapped and is asked of the kernel.
+bool unwind_read(uint64_t address, void *out, size_t bytes) {
+    if (address >= TEB_FIELD(uint64_t, TEB_STACK_LIMIT) && address <= TEB_FIELD(uint64_t, TEB_STACK_BASE) - bytes) {
+        memcpy(out, (const void *)address, bytes);
+        return true;
     }
-    if (!table) return 0;
-    uint32_t rva = (uint32_t)(pc - *image), words = *is_x64 ? 3 : 2, low = 0, high = bytes / (4 * words);
-    const uint32_t *entries = (const uint32_t *)table;
-    while (low < high) {                                // the last entry that begins at or before rva
-        uint32_t middle = (low + high) / 2;
-        if (entries[middle * words] <= rva) low = middle + 1; else high = middle;
-    }
-    if (!low) return 0;
-    const uint32_t *e = entries + (low - 1) * words;
-    uint32_t end;
-    if (*is_x64) {
-        if (e[2] & 1) e = (const uint32_t *)(m->base + (e[2] & ~1u));           // indirect
-        end = e[1];
-    } else {
-        uint32_t length = e[1] & 3 ? e[1] >> 2 & 0x7ff : *(const uint32_t *)(m->base + e[1]) & 0x3ffff;
-        end = e[0] + length * 4;
-    }
-    return e[0] && rva < end ? e : 0;
+    uint64_t done = 0;
+    return !NT_ERROR(SYS(vm_read, HANDLE_CURRENT_PROCESS, address, out, bytes, &done)) && done == bytes;
 }
 
-bool frame_unwind(struct arm_context *c, struct frame *f) {
-    *f = (struct frame){ .pc = c->pc, .establisher = c->sp };
-    bool called = c->flags & CONTEXT_UNWOUND;
-    bool x64_pc = PROCESS_IS_X64 && !RtlIsEcCode(c->pc);
-    uint64_t pc = called && !x64_pc ? c->pc - 4 : c->pc;
-    f->entry = function_entry(pc, &f->image, &f->is_x64);
-    uint64_t low = TEB_FIELD(uint64_t, TEB_STACK_LIMIT), high = TEB_FIELD(uint64_t, TEB_STACK_BASE);
-    if (c->sp < low || c->sp >= high || c->sp & 7) return false;
-    if (f->entry) {
-        if (!(f->is_x64 ? unwind_x64 : unwind_arm64)(c, f->image, f->entry, pc, f)) return false;
-        if (f->is_x64) c->flags |= CONTEXT_UNWOUND;
-    } else if (f->is_x64) {
-        c->pc = *(const uint64_t *)c->sp;
-        c->sp += 8;
-        c->flags |= CONTEXT_UNWOUND;
-    } else {
-        if (c->pc == c->x[30] || called) return false;  // a leaf cannot have called
-        c->pc = c->x[30];
-        c->flags |= CONTEXT_UNWOUND;
-    }
-    return c->pc && c->sp >= low && c->sp <= high;
+bool unwind_any(unsigned type, uint64_t base, uint64_t pc, void *function, CONTEXT *context, struct unwound *out) {
+#if PROCESS_IS_X64
+    if (!pc_is_arm64(pc)) return unwind_x64(type, base, pc, function, context, out);
+    struct arm_context arm;
+    context_to_arm(&arm, context);
+    if (!unwind_arm64(type, base, pc, function, &arm, out)) return false;
+    context_from_arm(context, &arm);
+    return true;
+#else
+    return unwind_arm64(type, base, pc, function, (struct arm_context *)context, out);
+#endif
 }
 
-static void dispatcher_fill(struct dispatcher *d, const struct frame *f, const struct arm_context *before, CONTEXT *context, uint64_t *saved) {
-    *d = (struct dispatcher){ .control_pc = f->pc, .image = f->image, .entry = f->entry, .establisher = f->establisher, .context = context,
-                              .handler = f->handler, .handler_data = f->handler_data, .pc_is_unwound = !!(before->flags & CONTEXT_UNWOUND),
-                              .nonvolatile = saved };
-    for (unsigned i = 0; i < 12; i++) saved[i] = before->x[19 + i];
-    for (unsigned i = 0; i < 8; i++) saved[12 + i] = before->v[8 + i].low;
+static void nonvolatile_take(struct nonvolatile *out, const CONTEXT *context) {
+    struct arm_context arm;
+    context_to_arm(&arm, context);
+    memcpy(out->x19_to_x28, &arm.x[19], sizeof out->x19_to_x28);
+    out->fp = arm.x[29];
+    for (unsigned i = 0; i < 8; i++) out->d8_to_d15[i] = arm.v[8 + i].low;
 }
 
-bool frames_dispatch(EXCEPTION_RECORD *record, CONTEXT *context) {
-    struct arm_context walk;
-    context_to_arm(&walk, context);
-    for (;;) {
-        struct arm_context before = walk;
-        struct frame f;
-        bool good = frame_unwind(&walk, &f);
-        if (f.handler && f.catches) {
-            struct dispatcher d;
-            uint64_t saved[20];
-            _Alignas(16) CONTEXT frame_context;
-            context_from_arm(&frame_context, &before);
-            dispatcher_fill(&d, &f, &before, &frame_context, saved);
-            switch (((handler_fn)f.handler)(record, f.establisher, context, &d)) {
-            case GO_ON:
-                if (!(record->ExceptionFlags & NONCONTINUABLE)) return true;
-                record->ExceptionCode = (DWORD)STATUS_NONCONTINUABLE_EXCEPTION;
-                return false;
-            default: break;
-            }
-        }
-        if (!good) return false;
-    }
+bool unwind_step(unsigned type, struct dispatcher *d, CONTEXT *context) {
+    uint64_t pc = context_pc(context);
+    bool arm64 = pc_is_arm64(pc);
+    struct unwound u;
+    d->control_pc = pc;
+    d->scope_index = 0;
+    d->pc_is_unwound = arm64 && (context->ContextFlags & CONTEXT_UNWOUND);
+    uint64_t inside = pc - (d->pc_is_unwound ? 4 : 0);
+    d->function = function_lookup(inside, &d->image_base);
+    if (arm64) nonvolatile_take(d->nonvolatile, context);
+    bool ok = unwind_any(type, d->image_base, inside, d->function, context, &u);
+    d->frame = u.frame;
+    d->handler = u.handler;
+    d->handler_data = u.handler_data;
+    return ok;
 }
 
-static bool target_is_here(const struct frame *f, uint64_t target_frame, uint64_t target_pc) {
-    if (f->establisher != target_frame) return false;
-    return f->is_x64 || !PROCESS_IS_X64 || RtlIsEcCode(target_pc);     // an entry thunk shares its caller's frame address
+// The interface has no way to report failure: a frame that cannot be unwound has no caller (pc 0).
+PEXCEPTION_ROUTINE NTAPI RtlVirtualUnwind(DWORD type, DWORD64 base, DWORD64 pc, PRUNTIME_FUNCTION function, PCONTEXT context,
+                                          PVOID *handler_data, PDWORD64 frame, PKNONVOLATILE_CONTEXT_POINTERS pointers) {
+    struct unwound u;
+    (void)pointers;                             // where registers were saved: callers use the context itself
+    if (pc == context_pc(context) && pc_is_arm64(pc) && (context->ContextFlags & CONTEXT_UNWOUND)) pc -= 4;
+    if (!unwind_any(type, base, pc, function, context, &u)) context_set_pc(context, 0);
+    *handler_data = u.handler_data;
+    *frame = u.frame;
+    return u.handler;
 }
 
-// Calls the termination handlers of every frame up to target_frame and continues there at target_pc. target_frame 0: all frames.
-VOID NTAPI RtlUnwindEx(PVOID target_frame, PVOID target_pc, PEXCEPTION_RECORD record, PVOID value, PCONTEXT unused, PUNWIND_HISTORY_TABLE history) {
-    (void)unused, (void)history;
-    EXCEPTION_RECORD own = { .ExceptionCode = 0xC0000027u, .ExceptionAddress = __builtin_return_address(0) };    // STATUS_UNWIND
-    if (!record) record = &own;
-    record->ExceptionFlags |= UNWINDING | (target_frame ? 0 : EXIT_UNWIND);
-    struct arm_context walk;
-    context_capture(&walk);
-    for (;;) {
-        struct arm_context before = walk;
-        struct frame f;
-        bool good = frame_unwind(&walk, &f), here = target_frame && target_is_here(&f, (uint64_t)target_frame, (uint64_t)target_pc);
-        if (f.handler && f.cleans) {
-            struct dispatcher d;
-            uint64_t saved[20];
-            _Alignas(16) CONTEXT frame_context;
-            context_from_arm(&frame_context, &before);
-            dispatcher_fill(&d, &f, &before, &frame_context, saved);
-            d.target_pc = (uint64_t)target_pc;
-            if (here) record->ExceptionFlags |= TARGET_UNWIND;
-            ((handler_fn)f.handler)(record, f.establisher, &frame_context, &d);
-            record->ExceptionFlags &= ~(DWORD)TARGET_UNWIND;
-        }
-        if (here) {
-            bool x64_target = PROCESS_IS_X64 && !RtlIsEcCode((uint64_t)target_pc);
-            before.pc = (uint64_t)target_pc;
-            before.x[x64_target ? 8 : 0] = (uint64_t)value;
-            before.flags = ARM_CONTEXT_ALL;
-            context_leave_lost_flags(NULL);
-            status_t status = SYS(context_continue, &before);
-            fatal(status, "unwinding cannot continue: status %8x", (unsigned)status);
-        }
-        if (!good) break;
-    }
-    EXCEPTION_RECORD bad = { .ExceptionCode = 0xC0000029u, .ExceptionFlags = NONCONTINUABLE, .ExceptionRecord = record };   // STATUS_INVALID_UNWIND_TARGET
-    for (;;) RtlRaiseException(&bad);
+// ---- contexts -----------------------------------------------------------------------------------------------------------
+// From capture_here (context.S). When x64 code called an EC function that captures, the registers meant are those of the
+// x64 code, on the other side of the entry thunk.
+void capture_store(CONTEXT *out, const struct arm_context *arm) {
+    context_from_arm(out, arm);
+#if PROCESS_IS_X64
+    CONTEXT caller = *out;
+    struct nonvolatile registers;
+    struct dispatcher d = { .nonvolatile = &registers };
+    if (unwind_step(UNW_FLAG_NHANDLER, &d, &caller) && !pc_is_arm64(caller.Rip) && module_at((void *)caller.Rip)) *out = caller;
+#endif
 }
-VOID NTAPI RtlUnwind(PVOID target_frame, PVOID target_pc, PEXCEPTION_RECORD record, PVOID value) { RtlUnwindEx(target_frame, target_pc, record, value, 0, 0); }
+VOID NTAPI RtlCaptureContext(PCONTEXT context) { __attribute__((musttail)) return capture_here(context); }
 
-PRUNTIME_FUNCTION NTAPI RtlLookupFunctionEntry(DWORD64 pc, PDWORD64 image, PUNWIND_HISTORY_TABLE history) {
-    (void)history;
-    bool is_x64;
-    uint64_t base;
-    const uint32_t *e = function_entry(pc, &base, &is_x64);
-    *image = base;
-    return (PRUNTIME_FUNCTION)e;
+typedef PVOID(NTAPI *consolidate_fn)(EXCEPTION_RECORD *record);
+
+// From consolidate (handler.S), with the copy of the context that the frame is described by.
+DECLSPEC_NORETURN void consolidate_run(CONTEXT *context, consolidate_fn callback, EXCEPTION_RECORD *record) {
+    context_set_pc(context, (uint64_t)callback(record));
+    context_resume(context);
 }
 
-PEXCEPTION_ROUTINE NTAPI RtlVirtualUnwind(DWORD type, DWORD64 image, DWORD64 pc, PRUNTIME_FUNCTION entry, PCONTEXT context, PVOID *data,
-                                          PDWORD64 establisher, PKNONVOLATILE_CONTEXT_POINTERS pointers) {
-    (void)pointers;
-    struct arm_context walk;
-    struct frame f = { .pc = pc };
-    context_to_arm(&walk, context);
-    f.is_x64 = PROCESS_IS_X64 && !RtlIsEcCode(pc);
-    bool good = (f.is_x64 ? unwind_x64 : unwind_arm64)(&walk, image, (const uint32_t *)entry, pc, &f);
-    if (!good) walk.pc = 0;
-    context_from_arm(context, &walk);
-    *establisher = f.establisher;
-    *data = (PVOID)f.handler_data;
-    bool wanted = ((type & 1) && f.catches) || ((type & 2) && f.cleans);
-    return wanted ? (PEXCEPTION_ROUTINE)f.handler : 0;
-}
-
-USHORT NTAPI RtlCaptureStackBackTrace(ULONG skip, ULONG count, PVOID *out, PULONG hash) {
-    struct arm_context walk;
-    struct frame f;
-    USHORT n = 0;
-    ULONG sum = 0;
-    context_capture(&walk);
-    for (ULONG i = 0; n < count && frame_unwind(&walk, &f); i++)
-        if (i >= skip + 1) { out[n++] = (PVOID)f.pc; sum += (ULONG)f.pc; }
-    if (hash) *hash = sum;
-    return n;
-}
-
-// ---- the frame handler of C: __try, __except, __finally ----------------------------------------------------------------------
-struct scope_table { uint32_t count; struct { uint32_t begin, end, handler, target; } scopes[]; };
-typedef long (*filter_fn)(EXCEPTION_POINTERS *pointers, uint64_t frame);
-typedef void (*finally_fn)(BOOLEAN abnormal, uint64_t frame);
-
-EXCEPTION_DISPOSITION __C_specific_handler(EXCEPTION_RECORD *record, void *frame_pointer, CONTEXT *context, struct _DISPATCHER_CONTEXT *dispatch) {
-    struct dispatcher *d = (struct dispatcher *)dispatch;
-    uint64_t frame = (uint64_t)frame_pointer;
-    const struct scope_table *table = d->handler_data;
-    uint64_t base = d->image, pc = d->control_pc;
-    bool x64_frame = PROCESS_IS_X64 && !RtlIsEcCode(pc);
-    if (!x64_frame && d->pc_is_unwound) pc -= 4;
-    uint64_t rva = pc - base;
-    for (uint32_t i = d->scope; i < table->count; i++) {
-        uint32_t handler = table->scopes[i].handler, target = table->scopes[i].target;
-        if (rva < table->scopes[i].begin || rva >= table->scopes[i].end) continue;
-        if (!(record->ExceptionFlags & (UNWINDING | EXIT_UNWIND))) {
-            if (!target) continue;
-            long verdict = 1;
-            if (handler != 1) {
-                EXCEPTION_POINTERS pointers = { record, context };
-                verdict = ((filter_fn)(base + handler))(&pointers, frame);
-            }
-            if (verdict < 0) return (EXCEPTION_DISPOSITION)GO_ON;
-            if (verdict > 0) RtlUnwindEx((PVOID)frame, (PVOID)(base + target), record, (PVOID)(uint64_t)record->ExceptionCode, d->context, d->history);
-        } else {
-            if (record->ExceptionFlags & TARGET_UNWIND) {               // the target lies in this __try too: leave it alone
-                uint64_t to = d->target_pc - base;
-                if (to >= table->scopes[i].begin && to < table->scopes[i].end) break;
-                if (target && target == to) break;
-            }
-            if (target) continue;
-            d->scope = i + 1;
-            ((finally_fn)(base + handler))(TRUE, frame);
-        }
-    }
-    return (EXCEPTION_DISPOSITION)SEARCH;
+VOID NTAPI RtlRestoreContext(PCONTEXT context, EXCEPTION_RECORD *record) {
+    if (record && record->ExceptionCode == STATUS_UNWIND_CONSOLIDATE && record->NumberParameters >= 1)
+        consolidate(context, (void *)record->ExceptionInformation[0], record);
+    if (record && record->ExceptionCode == STATUS_LONGJUMP && record->NumberParameters >= 1)
+        context_from_jump(context, (const void *)record->ExceptionInformation[0]);
+    context_resume(context);
 }
