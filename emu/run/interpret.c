@@ -318,38 +318,7 @@ static enum emu_outcome run_rotate(struct machine *m)
     return EMU_RESUME;
 }
 
-// ---- processor identification and time
-
-struct cpuid_row { uint32_t leaf, eax, ebx, ecx, edx; };
-
-// Exactly what is implemented (emu/README.md has the table). Leaf 1 eax: family 6. Bits of edx: FPU 0, TSC 4, CX8 8, CMOV 15,
-// CLFSH 19, MMX 23, FXSR 24, SSE 25, SSE2 26. ecx: CX16 13, POPCNT 23.
-static const struct cpuid_row cpuid_rows[] = {
-    { 0, 7, 0x756e614a, 0x6e614a20, 0x4a207375 },                 // "Janus Janus " in ebx, edx, ecx
-    { 1, 0x000006f0, 0x00000800, 1u << 13 | 1u << 23, 0x07888111 },
-    { 7, 0, 0, 0, 0 },
-    { 0x80000000, 0x80000004, 0, 0, 0 },
-    { 0x80000001, 0, 0, 1u << 0, 1u << 11 | 1u << 20 | 1u << 29 },   // LAHF; SYSCALL, NX, long mode
-    { 0x80000002, 0x756e614a, 0x34362073, 0x20746962, 0x73726576 },
-    { 0x80000003, 0x206e6f69, 0x7820666f, 0x7c203436, 0x61203420 },
-    { 0x80000004, 0x36346d72, 0, 0, 0 },
-};
-
-static enum emu_outcome run_cpuid(struct machine *m)
-{
-    const struct cpuid_row *row = NULL;
-    uint32_t leaf = (uint32_t)machine_gpr_get(m, X64_RAX, 4);
-    for (unsigned i = 0; i < sizeof cpuid_rows / sizeof *cpuid_rows; i++)
-        if (cpuid_rows[i].leaf == leaf)
-            row = &cpuid_rows[i];
-    static const struct cpuid_row none;
-    row = row ? row : &none;
-    machine_gpr_put(m, X64_RAX, 4, row->eax);
-    machine_gpr_put(m, X64_RBX, 4, row->ebx);
-    machine_gpr_put(m, X64_RCX, 4, row->ecx);
-    machine_gpr_put(m, X64_RDX, 4, row->edx);
-    return EMU_RESUME;
-}
+// ---- time
 
 static enum emu_outcome run_rdtsc(struct machine *m)
 {
@@ -362,6 +331,11 @@ static enum emu_outcome run_rdtsc(struct machine *m)
     return EMU_RESUME;
 }
 
+static enum emu_outcome run_rdpid(struct machine *m)
+{
+    return machine_operand_put(m, &m->insn->opd[0], 0);     // as RDTSCP's rcx
+}
+
 static const struct { uint16_t op; enum emu_outcome (*run)(struct machine *); } handlers[] = {
     { X64_DIV, run_divide },         { X64_IDIV, run_divide },
     { X64_RCL, run_rotate },         { X64_RCR, run_rotate },
@@ -370,7 +344,8 @@ static const struct { uint16_t op; enum emu_outcome (*run)(struct machine *); } 
     { X64_DEC, run_alu },            { X64_NEG, run_alu },          { X64_NOT, run_alu },     { X64_XCHG, run_exchange },
     { X64_XADD, run_exchange },      { X64_CMPXCHG, run_cmpxchg },  { X64_BTS, run_bit },     { X64_BTR, run_bit },
     { X64_BTC, run_bit },            { X64_CMPXCHG8B, run_cmpxchg_pair },                     { X64_CMPXCHG16B, run_cmpxchg_pair },
-    { X64_CPUID, run_cpuid },        { X64_RDTSC, run_rdtsc },      { X64_RDTSCP, run_rdtsc },
+    { X64_CPUID, machine_run_cpuid }, { X64_RDTSC, run_rdtsc },      { X64_RDTSCP, run_rdtsc },
+    { X64_RDPID, run_rdpid },
     { X64_LDMXCSR, machine_run_ldmxcsr }, { X64_STMXCSR, machine_run_stmxcsr }, { X64_FXSAVE, machine_run_fxsave },
     { X64_FXRSTOR, machine_run_fxrstor },
 };

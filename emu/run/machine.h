@@ -26,3 +26,6 @@ enum emu_outcome machine_run_ldmxcsr(struct machine *m);
 enum emu_outcome machine_run_stmxcsr(struct machine *m);
 enum emu_outcome machine_run_fxsave(struct machine *m);
 enum emu_outcome machine_run_fxrstor(struct machine *m);
+
+// cpuid.c
+enum emu_outcome machine_run_cpuid(struct machine *m);
