@@ -616,7 +616,7 @@ static bool make_vector(const struct form *single)
     if (vector.outcome == OUTCOME_LOST || vector.outcome == OUTCOME_ILLEGAL)
         return false;
     uint64_t offset = vector.out.rip - CODE_BASE;
-    if (vector.outcome != OUTCOME_TRAP && offset < length && !is_start[offset])
+    if (vector.outcome == OUTCOME_TRAP ? offset <= length : offset < length && !is_start[offset])
         return false;                               // a wild jump into the middle of an instruction
     // QEMU's user mode ignores the top byte of an address, so non-canonical addresses cannot be played.
     if (vector.outcome == OUTCOME_FAULT && general_protection && offset < length) {
