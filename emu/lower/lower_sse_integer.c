@@ -277,18 +277,39 @@ bool lower_MOVMSKPD(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
-// Bytes of opd[0] whose mask byte in opd[1] is negative go to [rdi]. Rare: byte by byte.
+// A write of the byte at `r` that changes nothing: faults where a write does.
+static void probe_write(struct lower_context *cx, a64_reg r, a64_reg value, a64_reg failed)
+{
+    uint32_t again = lower_label(cx);
+    lower_bind(cx, again);
+    a64_ldxr(cx->b, 0, value, r);
+    a64_stxr(cx->b, 0, failed, value, r);
+    lower_cbnz(cx, A64_W, failed, again);
+}
+
+// Bytes of opd[0] whose mask byte in opd[1] is negative go to [rdi]. Rare: byte by byte. As on AMD's processors all 16 bytes must be
+// writable, whatever the mask (the manual leaves that open); so a fault comes before the first of them.
 bool lower_MASKMOVDQU(struct lower_context *cx, const struct x64_insn *insn)
 {
-    if (!lower_sse_form(insn) || insn->segment == X64_FS || insn->segment == X64_GS || insn->address_size != 8)
+    if (!lower_sse_form(insn) || insn->segment == X64_FS)
         return false;
-    a64_reg t = lower_temp(cx);
+    a64_reg base = lower_gpr(X64_RDI), t = lower_temp(cx), failed = lower_temp(cx), last = lower_temp(cx);
+    if (insn->address_size == 4 || insn->segment == X64_GS) {
+        a64_reg sum = lower_temp(cx);
+        a64_mov_reg(cx->b, insn->address_size == 4 ? A64_W : A64_X, sum, base);
+        if (insn->segment == X64_GS)
+            a64_add_reg(cx->b, A64_X, sum, sum, 18, A64_LSL, 0);
+        base = sum;
+    }
+    a64_add_imm(cx->b, A64_X, last, base, 15);
+    probe_write(cx, base, t, failed);
+    probe_write(cx, last, t, failed);
     for (unsigned i = 0; i < 16; i++) {
         uint32_t skip = lower_label(cx);
         a64_umov(cx->b, 0, t, insn->opd[1].reg, i);
         lower_tbz(cx, t, 7, skip);
         a64_umov(cx->b, 0, t, insn->opd[0].reg, i);
-        lower_store(cx, 0, t, (struct lower_mem){ .base = lower_gpr(X64_RDI), .index = A64_ZR, .offset = i });
+        lower_store(cx, 0, t, (struct lower_mem){ .base = base, .index = A64_ZR, .offset = i });
         lower_bind(cx, skip);
     }
     return true;
