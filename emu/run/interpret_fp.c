@@ -3,6 +3,7 @@
 #include "emu/run/machine.h"
 
 #include "emu/x87/x87.h"
+#include "mm/user.h"
 #include <string.h>
 
 // ---- MXCSR: its control and status bits live in FPCR and FPSR (table in the ARM64EC ABI), DAZ and DE in the CPU area
@@ -75,6 +76,60 @@ static void vector_put(unsigned reg, const uint64_t value[2])
     }
 }
 
+// ---- memory operands: accesses of the program itself, so that guard pages count and its stack grows. Whole or not at all.
+
+static bool refused(struct machine *m, enum fault_kind kind, bool write, uint64_t address)
+{
+    static const status_t codes[] = {
+        [FAULT_ACCESS_VIOLATION] = STATUS_ACCESS_VIOLATION, [FAULT_GUARD_PAGE] = STATUS_GUARD_PAGE_VIOLATION,
+        [FAULT_NON_CANONICAL] = STATUS_ACCESS_VIOLATION, [FAULT_NO_MEMORY] = STATUS_NO_MEMORY,
+        [FAULT_STACK_OVERFLOW] = STATUS_STACK_OVERFLOW,
+    };
+    bool general = kind == FAULT_NON_CANONICAL;         // #GP
+    exception_access(m->exception, m->insn->rip, write && !general, general ? ~0ull : address);
+    m->exception->code = codes[kind];
+    return false;
+}
+
+// Asks for every page that the operand lies in.
+static bool may_access(struct machine *m, uint64_t address, unsigned bytes, bool write)
+{
+    uint64_t second = (address + bytes - 1) & ~(PAGE_BYTES - 1ull);
+    enum page_access access = write ? ACCESS_WRITE : ACCESS_READ;
+    enum fault_kind kind = aspace_fault(m->p->as, address, access);
+    if (kind != FAULT_RETRY)
+        return refused(m, kind, write, address);
+    if (second > address)
+        kind = aspace_fault(m->p->as, second, access);
+    return kind == FAULT_RETRY || refused(m, kind, write, second);
+}
+
+static bool memory_read(struct machine *m, uint64_t address, void *to, unsigned bytes)
+{
+    switch (user_copy_in(to, address, bytes)) {
+    case STATUS_SUCCESS:               return true;
+    case STATUS_GUARD_PAGE_VIOLATION:  return refused(m, FAULT_GUARD_PAGE, false, address);
+    case STATUS_STACK_OVERFLOW:        return refused(m, FAULT_STACK_OVERFLOW, false, address);
+    }
+    if (!may_access(m, address, bytes, false))
+        return false;
+    return user_copy_in(to, address, bytes) == STATUS_SUCCESS || refused(m, FAULT_ACCESS_VIOLATION, false, address);
+}
+
+static bool memory_write(struct machine *m, uint64_t address, const void *from, unsigned bytes)
+{
+    if ((address ^ (address + bytes - 1)) & ~(PAGE_BYTES - 1ull) && !may_access(m, address, bytes, true))
+        return false;
+    switch (user_copy_out(address, from, bytes)) {
+    case STATUS_SUCCESS:               return true;
+    case STATUS_GUARD_PAGE_VIOLATION:  return refused(m, FAULT_GUARD_PAGE, true, address);
+    case STATUS_STACK_OVERFLOW:        return refused(m, FAULT_STACK_OVERFLOW, true, address);
+    }
+    if (!may_access(m, address, bytes, true))
+        return false;
+    return user_copy_out(address, from, bytes) == STATUS_SUCCESS || refused(m, FAULT_ACCESS_VIOLATION, true, address);
+}
+
 static bool x87_read(void *context, unsigned operand, void *to, unsigned bytes)
 {
     struct machine *m = context;
@@ -85,7 +140,7 @@ static bool x87_read(void *context, unsigned operand, void *to, unsigned bytes)
         return false;
     }
     if (opd->kind == X64_OPD_MEM)
-        return machine_memory_get(m, to, bytes) == EMU_RESUME;
+        return memory_read(m, machine_address(m), to, bytes);
     if (opd->kind == X64_OPD_XMM)
         vector_get(opd->reg, value);
     else
@@ -102,12 +157,12 @@ static bool x87_write(void *context, unsigned operand, const void *from, unsigne
             .segment = m->insn->segment, .address_size = m->insn->address_size, .disp = operand - X87_OPERAND_RDI } };
         struct machine there = *m;
         there.insn = &at_rdi;
-        return machine_memory_put(&there, from, bytes) == EMU_RESUME;
+        return memory_write(m, machine_address(&there), from, bytes);
     }
     const struct x64_operand *opd = &m->insn->opd[operand];
     uint64_t value[2] = { 0 };
     if (opd->kind == X64_OPD_MEM)
-        return machine_memory_put(m, from, bytes) == EMU_RESUME;
+        return memory_write(m, machine_address(m), from, bytes);
     if (opd->kind == X64_OPD_XMM)
         vector_get(opd->reg, value);
     memcpy(value, from, bytes);
@@ -137,7 +192,7 @@ enum emu_outcome machine_run_x87(struct machine *m)
 {
     struct x87_state x87;
     uint64_t area = m->frame->x[28] + CTX_X87_REGISTERS;
-    if (aspace_read(m->p->as, area, &x87, sizeof x87, ACCESS_READ) != sizeof x87)
+    if (user_copy_in(&x87, area, sizeof x87) != STATUS_SUCCESS)
         return EMU_NOT_MINE;
     struct x87_io io = { .context = m, .read = x87_read, .write = x87_write, .eflags = m->eflags };
     bool converts = x64_op_info(m->insn->op)->attributes & X64_A_FP;    // between MMX and XMM: with MXCSR
@@ -150,9 +205,9 @@ enum emu_outcome machine_run_x87(struct machine *m)
         m->eflags = io.eflags;
         if (converts)
             mxcsr_put(m, io.mxcsr);
-        return aspace_write(m->p->as, area, &x87, sizeof x87) == sizeof x87 ? EMU_RESUME : EMU_NOT_MINE;
+        return user_copy_out(area, &x87, sizeof x87) == STATUS_SUCCESS ? EMU_RESUME : EMU_NOT_MINE;
     case X87_FAULT:
-        return EMU_EXCEPTION;               // memory_get or memory_put has said which
+        return EMU_EXCEPTION;               // refused() has said which
     case X87_PENDING:
         *m->exception = (struct exception){ .code = x87_exception(&x87), .address = m->insn->rip };
         return EMU_EXCEPTION;
@@ -181,7 +236,7 @@ enum emu_outcome machine_run_fxsave(struct machine *m)
     uint32_t mxcsr = mxcsr_get(m), mask = 0xffff;
     if (misaligned(m))
         return EMU_EXCEPTION;
-    if (aspace_read(m->p->as, m->frame->x[28] + CTX_X87_REGISTERS, &x87, sizeof x87, ACCESS_READ) != sizeof x87)
+    if (user_copy_in(&x87, m->frame->x[28] + CTX_X87_REGISTERS, sizeof x87) != STATUS_SUCCESS)
         return EMU_NOT_MINE;
     x87_put_fx_image(&x87, image, m->insn->form & X64_F_W);
     memcpy(image + FX_MXCSR, &mxcsr, 4);
@@ -191,7 +246,7 @@ enum emu_outcome machine_run_fxsave(struct machine *m)
         vector_get(i, value);
         memcpy(image + FX_XMM + 16 * i, value, 16);
     }
-    return machine_memory_put(m, image, sizeof image);
+    return memory_write(m, machine_address(m), image, sizeof image) ? EMU_RESUME : EMU_EXCEPTION;
 }
 
 enum emu_outcome machine_run_fxrstor(struct machine *m)
@@ -201,10 +256,10 @@ enum emu_outcome machine_run_fxrstor(struct machine *m)
     uint32_t mxcsr;
     if (misaligned(m))
         return EMU_EXCEPTION;
-    enum emu_outcome outcome = machine_memory_get(m, image, sizeof image);
+    if (!memory_read(m, machine_address(m), image, sizeof image))
+        return EMU_EXCEPTION;
     memcpy(&mxcsr, image + FX_MXCSR, 4);
-    if (outcome == EMU_RESUME)
-        outcome = mxcsr_put(m, mxcsr);
+    enum emu_outcome outcome = mxcsr_put(m, mxcsr);
     if (outcome != EMU_RESUME)
         return outcome;
     x87_get_fx_image(&x87, image, m->insn->form & X64_F_W);
@@ -213,5 +268,5 @@ enum emu_outcome machine_run_fxrstor(struct machine *m)
         memcpy(value, image + FX_XMM + 16 * i, 16);
         vector_put(i, value);
     }
-    return aspace_write(m->p->as, m->frame->x[28] + CTX_X87_REGISTERS, &x87, sizeof x87) == sizeof x87 ? EMU_RESUME : EMU_NOT_MINE;
+    return user_copy_out(m->frame->x[28] + CTX_X87_REGISTERS, &x87, sizeof x87) == STATUS_SUCCESS ? EMU_RESUME : EMU_NOT_MINE;
 }

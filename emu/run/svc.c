@@ -146,11 +146,12 @@ static enum emu_outcome raise_at(struct emu_process *p, struct trap_frame *frame
     return unsupported(&insn, bytes, out);
 }
 
-static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame, const struct lower_point *point, struct exception *out)
+// No lock held: what the instruction stores may hit code, and then the translator is told.
+static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame, const struct region *region,
+                                 const struct lower_point *point, struct exception *out)
 {
     struct x64_insn insn;
     uint8_t bytes[X64_LENGTH_MAX];
-    p->counters.entries_emulated++;
     enum emu_outcome outcome = decode_at(p, point->rip, &insn, bytes, out);
     if (outcome == EMU_RESUME)
         outcome = interpret(p, frame, &insn, out);
@@ -158,6 +159,10 @@ static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame
         outcome = unsupported(&insn, bytes, out);
     if (outcome == EMU_EXCEPTION)
         state_to_x64(p, frame, point);
+    if (outcome == EMU_RESUME && region->dead && !region->once) {   // what follows may have changed
+        frame->x[9] = insn.rip + insn.length;
+        frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+    }
     return outcome;
 }
 
@@ -180,25 +185,26 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
     if (immediate == SVC_EMU_LINK)
         return svc_link(p, frame, region, out);
     const struct lower_point *point = region_point(region, pc);
-    if (!point)
+    if (!point || immediate != SVC_EMU_TRAP)
         return EMU_NOT_MINE;
-    switch (immediate) {
-    case SVC_EMU_INSN:
-    case SVC_EMU_DIVIDE:                    // the interpreter finds out whether by zero or by overflow
-        return svc_insn(p, frame, point, out);
-    case SVC_EMU_TRAP:
-        state_to_x64(p, frame, point);
-        return raise_at(p, frame, out);
-    }
-    return EMU_NOT_MINE;
+    state_to_x64(p, frame, point);
+    return raise_at(p, frame, out);
 }
 
 enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16_t immediate, struct exception *out)
 {
     spin_lock(&emu_lock);
-    enum emu_outcome outcome = svc_locked(p, frame, immediate, out);
+    if (immediate != SVC_EMU_INSN && immediate != SVC_EMU_DIVIDE) {
+        enum emu_outcome outcome = svc_locked(p, frame, immediate, out);
+        spin_unlock(&emu_lock);
+        return outcome;
+    }
+    // Regions stay as long as a thread can be in them. Of SVC_EMU_DIVIDE the interpreter finds out whether by zero or by overflow.
+    struct region *region = state_region(p, frame->elr - 4);
+    const struct lower_point *point = region ? region_point(region, frame->elr - 4) : NULL;
+    p->counters.entries_emulated += point != NULL;
     spin_unlock(&emu_lock);
-    return outcome;
+    return point ? svc_insn(p, frame, region, point, out) : EMU_NOT_MINE;
 }
 
 bool emu_writes_operand(struct emu_process *p, uint64_t rip)
