@@ -3,6 +3,9 @@
 // the cases themselves are right.
 #include "images/tests/crossing.h"
 #include "images/tests/test.h"
+#if defined(__x86_64__) && !defined(__arm64ec__)
+#include "images/tests/try.h"
+#endif
 
 #if defined(__arm64ec__) || defined(__x86_64__)
 #define CROSSES 1
@@ -181,6 +184,45 @@ static void hooks(void)
 }
 #endif
 
+#if defined(__x86_64__) && !defined(__arm64ec__)
+// Down through the library and back to this program, n levels, then a bad access on either side; the handler sends the
+// thread back to the top.
+struct descent { int levels; bool in_library; uint64_t address; struct callback next; };
+static void descend(void *argument)
+{
+    struct descent *d = argument;
+    d->next = (struct callback){ descend, d };
+    if (d->levels-- > 0)
+        lib_call(&d->next);
+    else if (d->in_library)
+        lib_read((void *)d->address);
+    else
+        (void)*(volatile uint8_t *)d->address;
+}
+
+static void faults(void)
+{
+    static const uint64_t addresses[] = { 0x18, 0xffff800000001000, 0x7ffffff0000 };
+    for (int round = 0; round < 100; round++) {
+        struct descent d = { .levels = round % 10, .in_library = round & 1, .address = addresses[round % 3] };
+        struct fault fault = try_fault(descend, &d);
+        check_case(fault.code == (DWORD)EXCEPTION_ACCESS_VIOLATION && fault.kind == 0 && fault.address == addresses[round % 3],
+                   "fault", round & 1 ? "in the library" : "in the program");
+        CHECK(asm_preserves(lib_call, &(struct callback){ asm_trash, NULL }) == 0);
+    }
+    // x64 code goes where ARM64EC code cannot be entered.
+    void *nowhere = lib_code_without_thunk();
+    struct fault fault = try_fault((void (*)(void *))nowhere, NULL);
+    CHECK(fault.code == (DWORD)EXCEPTION_ILLEGAL_INSTRUCTION && fault.at == (uint64_t)nowhere);
+    // ARM64EC code goes where no x64 code is.
+    struct callback wild[] = { { (void (*)(void *))0x10, NULL }, { (void (*)(void *))0x123456789000, NULL } };
+    for (int i = 0; i < 2; i++) {
+        fault = try_fault(lib_call, &wild[i]);
+        CHECK(fault.code == (DWORD)EXCEPTION_ACCESS_VIOLATION);
+    }
+}
+#endif
+
 int test_main(void)
 {
     library = GetModuleHandleA("crossing.dll");
@@ -191,6 +233,9 @@ int test_main(void)
     registers();
     jumps();
     hooks();
+#endif
+#if defined(__x86_64__) && !defined(__arm64ec__)
+    faults();
 #endif
     threads();
     return 0;

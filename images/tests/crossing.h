@@ -18,3 +18,6 @@ CROSSING_API int lib_call_int(int (*f)(int), int x);
 // x + 1. Declared patchable: the library's own calls go through the check of its x64 stub.
 CROSSING_API int lib_patchable(int x);
 CROSSING_API int lib_call_patchable(int x);
+CROSSING_API void lib_read(void *address);
+// An ARM64EC function that nothing takes the address of: it has no entry thunk. Where it is, for those who go there anyway.
+CROSSING_API void *lib_code_without_thunk(void);

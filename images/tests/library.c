@@ -25,6 +25,16 @@ void lib_call(void *callback)
     c->f(c->argument);
 }
 
+void lib_read(void *address) { (void)*(volatile uint8_t *)address; }
+
+// The middle of a function: the word before is an instruction, with two low bits that are not 01.
+void *lib_code_without_thunk(void)
+{
+    void *here;
+    __asm__ volatile("adr %0, 1f\n .balign 4\n nop\n 1: nop" : "=r"(here));
+    return here;
+}
+
 int lib_call_int(int (*f)(int), int x) { return f(x) * 2; }
 
 #ifdef __arm64ec__

@@ -2,6 +2,7 @@
 // Parts of the robust program.
 #pragma once
 #include "images/tests/test.h"
+#include "images/tests/try.h"
 
 void threads_test(void);
 void ordering_test(void);
@@ -9,9 +10,3 @@ void memory_test(void);
 void fault_test(void);
 void syscall_test(void);
 void code_test(void);
-
-// What stopped f(argument); code 0 when nothing did. try.c
-struct fault { DWORD code; uint64_t address, kind, at; };
-struct fault try_fault(void (*f)(void *), void *argument);
-// A handler that sees exceptions first and may repair them (EXCEPTION_CONTINUE_EXECUTION).
-extern LONG (*volatile try_repair)(EXCEPTION_POINTERS *);

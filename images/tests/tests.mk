@@ -29,12 +29,12 @@ endef
 TEST_OBJECTS := $(foreach k,ec arm64,$(call objects_of,$(k),images/tests/library.c images/tests/cases_lib.c))
 
 CROSSING := images/tests/crossing.c images/tests/cases_own.c
-$(eval $(call test_program,crossing,x64,$(CROSSING) images/tests/crossing_x64.S,,crossing))
+$(eval $(call test_program,crossing,x64,$(CROSSING) images/tests/crossing_x64.S images/tests/try.c images/tests/try_x64.S,,crossing))
 $(eval $(call test_program,crossing,ec,$(CROSSING) images/tests/crossing_ec.S,images/tests/cases_far.c images/tests/crossing_x64.S,crossing,arm64ec))
 $(eval $(call test_program,crossing,arm64,$(CROSSING),,crossing))
 
 ROBUST := $(addprefix images/tests/,robust.c try.c threads.c ordering.c memory.c faults.c syscalls.c code.c)
-$(eval $(call test_program,robust,x64,$(ROBUST) images/tests/robust_x64.S))
+$(eval $(call test_program,robust,x64,$(ROBUST) images/tests/robust_x64.S images/tests/try_x64.S))
 $(eval $(call test_program,robust,arm64,$(ROBUST) images/tests/robust_arm64.S))
 $(eval $(call test_program,spin,x64,images/tests/spin.c))
 $(eval $(call test_program,spin,arm64,images/tests/spin.c))

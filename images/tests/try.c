@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Faults without frame-based handlers: a vectored handler sends the thread back to where it began (robust_x64.S, robust_arm64.S).
-#include "images/tests/robust.h"
+// Faults without frame-based handlers: a vectored handler sends the thread back to where it began (try_x64.S, robust_arm64.S).
+#include "images/tests/try.h"
 
 // Calls f; 0 when it returns. The handler may resume at try_landing with the stack pointer from the TEB's spare slot: 1 then.
 int try_call(void (*f)(void *), void *argument);
