@@ -212,8 +212,9 @@ bool emu_writes_operand(struct emu_process *p, uint64_t rip)
     struct x64_insn insn;
     struct exception unused;
     uint8_t bytes[X64_LENGTH_MAX];
-    return decode_at(p, rip, &insn, bytes, &unused) == EMU_RESUME && (insn.form & X64_F_MEM)
-           && (insn.opd[insn.mem_operand].access & X64_WRITE);
+    if (decode_at(p, rip, &insn, bytes, &unused) != EMU_RESUME)
+        return false;
+    return insn.op == X64_MASKMOVDQU || ((insn.form & X64_F_MEM) && (insn.opd[insn.mem_operand].access & X64_WRITE));
 }
 
 void emu_retry(struct emu_process *p, struct trap_frame *frame)

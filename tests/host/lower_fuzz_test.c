@@ -45,7 +45,8 @@ static struct lower_config config(void)
 {
     uint64_t r = next();
     return (struct lower_config){
-        .features = { .lse = r & 1, .lrcpc = r & 2, .lrcpc2 = r & 4, .flagm = r & 8, .flagm2 = r & 16, .crc32 = r & 32, .afp = r & 64, .frintts = r & 128, .cssc = r & 256 },
+        .features = { .lse = r & 1, .lrcpc = r & 2, .lrcpc2 = r & 4, .flagm = r & 8, .flagm2 = r & 16, .crc32 = r & 32, .afp = r & 64, .frintts = r & 128, .cssc = r & 256,
+                      .aes = r & 4096, .pmull = r & 4096, .sha1 = r & 8192, .sha2 = r & 8192, .rng = r & 16384 },
         .model = r & 512 ? MODEL_TSO : MODEL_PLAIN, .code_va = 0x7ffd00100000, .stub_dispatch = 0x7ffd00000000,
         .max_instructions = r & 1024 ? 1 + (uint32_t)(r >> 20) % 40 : 0,
     };

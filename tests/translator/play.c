@@ -253,7 +253,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
         go(u, CODE_BASE);
         return;
     }
-    if (++handler_calls > 20000) {
+    if (++handler_calls > 2000000) {
         complaint = "does not end";
         finish(u, OUTCOME_LOST, 0, 0);
         return;
