@@ -597,7 +597,7 @@ int main(int argc, char **argv)
     }
     for (unsigned i = 0; i < ROWS; i++)
         if (argc < 3 || !strcmp(argv[2], rows[i].name))
-            compare(&rows[i], count, page);
+            compare(&rows[i], (rows[i].code[0] & 0xf8) == 0xd8 ? count : count / 10 + 1, page);     // MMX has few cases
 #else
     (void)argc, (void)argv;
     printf("skip: this machine's processor is no x64\n");
