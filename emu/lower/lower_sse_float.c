@@ -6,7 +6,17 @@
 
 enum { RESULT = LOWER_SSE_RESULT };         // what the arm instruction made; the operands are still whole
 
-// reg: first operand, second operand, arrangement. Lanes that are no NaN stay.
+// Ones where v is a number. Of a scalar the other elements must not be looked at: they may be signalling.
+static void is_number(struct lower_context *cx, const struct lower_deferred *d, a64_vreg vd, a64_vreg v)
+{
+    enum a64_arr arr = d->reg[2];
+    if (d->reg[3])
+        a64_fcmeq_s(cx->b, arr == A64_2D ? A64_X : A64_W, vd, v, v);
+    else
+        a64_fcmeq(cx->b, arr, vd, v, v);
+}
+
+// reg: first operand, second operand, arrangement, scalar. Lanes that are no NaN stay.
 static void mend_nan(struct lower_context *cx, const struct lower_deferred *d)
 {
     struct a64_buf *b = cx->b;
@@ -16,13 +26,13 @@ static void mend_nan(struct lower_context *cx, const struct lower_deferred *d)
     uint64_t fresh = arr == A64_2D ? 0xfff8000000000000ull : 0xffc00000ffc00000ull;
     lower_literal_v(cx, 20, quiet, quiet);
     lower_literal_v(cx, 21, fresh, fresh);
-    a64_fcmeq(b, arr, 18, second, second);
+    is_number(cx, d, 18, second);
     a64_orr_v(b, A64_16B, 22, second, 20);
     a64_bsl(b, A64_16B, 18, 21, 22);        // a number: the default NaN, else the operand made quiet
-    a64_fcmeq(b, arr, 19, first, first);
+    is_number(cx, d, 19, first);
     a64_orr_v(b, A64_16B, 22, first, 20);
     a64_bsl(b, A64_16B, 19, 18, 22);
-    a64_fcmeq(b, arr, 22, RESULT, RESULT);
+    is_number(cx, d, 22, RESULT);
     a64_bif(b, A64_16B, RESULT, 19, 22);
     lower_b(cx, d->back);
 }
@@ -38,6 +48,7 @@ void lower_sse_check_nan(struct lower_context *cx, enum a64_size s, bool is_scal
     d->reg[0] = first;
     d->reg[1] = second;
     d->reg[2] = (a64_reg)arr;
+    d->reg[3] = is_scalar;
     if (is_scalar && lower_nzcv_free(cx)) {
         a64_fcmp(b, s, RESULT, RESULT);
         lower_b_cond(cx, A64_VS, d->label);
@@ -255,34 +266,40 @@ bool lower_CVTDQ2PD(struct lower_context *cx, const struct x64_insn *insn)
 
 // ---- floating point to integer. x86 gives 0x80..0 for NaN and for everything out of range; arm gives 0 or the nearest bound.
 
+// A result that does not fit raises the invalid exception alone, not the inexact one: so what rounds first does it silently.
 static bool to_integer(struct lower_context *cx, const struct x64_insn *insn, enum a64_size from, bool truncate)
 {
     struct a64_buf *b = cx->b;
     const struct x64_operand *to = &insn->opd[0];
-    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    enum a64_size size = lower_size(to->size);
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), whole = s;
     a64_reg r = lower_temp(cx), wrong = lower_temp(cx), t = lower_temp(cx);
-    uint32_t fits = lower_label(cx);
+    uint32_t fits = lower_label(cx), done = lower_label(cx);
     if (!truncate) {
-        a64_frintx(b, from, 17, s);
-        s = 17;
+        a64_frinti(b, from, 17, s);
+        whole = 17;
     }
-    a64_fcvtzs(b, A64_X, from, r, s);
+    a64_fcvtzs(b, size, from, r, whole);
     a64_fcmeq_s(b, from, 18, s, s);
     a64_smov(b, A64_X, 2, t, 18, 0);        // -1, or 0 for a NaN
-    if (to->size == 8) {
-        // The upper bound itself is no floating-point number: it only comes from saturation.
-        a64_eor_imm(b, A64_X, wrong, r, 0x7fffffffffffffffull);
-        a64_and_reg(b, A64_X, wrong, wrong, t, A64_LSL, 0);     // 0 when too large or NaN
-        lower_cbnz(cx, A64_X, wrong, fits);
-        lower_const(cx, r, 0x8000000000000000ull);
-    } else {
-        a64_sbfx(b, A64_X, wrong, r, 0, 32);
-        a64_eor_reg(b, A64_X, wrong, wrong, r, A64_LSL, 0);
-        a64_orn_reg(b, A64_X, wrong, wrong, t, A64_LSL, 0);     // not 0 when it does not fit 32 bits, or NaN
-        lower_cbz(cx, A64_X, wrong, fits);
-        a64_mov_const(b, A64_W, r, 0x80000000u);
+    a64_eor_imm(b, size, wrong, r, size == A64_X ? 0x7fffffffffffffffull : 0x7fffffffu);
+    a64_and_reg(b, size, wrong, wrong, t, A64_LSL, 0);      // 0 when it saturated upwards, or NaN
+    lower_cbnz(cx, size, wrong, fits);
+    if (size == A64_W && from == A64_X) {   // the upper bound is a number only here
+        lower_literal_v(cx, 18, 0x41e0000000000000ull, 0);
+        a64_fcmgt_s(b, from, 18, 18, whole);
+        a64_umov(b, 2, t, 18, 0);
+        lower_cbnz(cx, A64_W, t, fits);
     }
-    lower_bind(cx, fits);
+    a64_mov_const(b, size, r, size == A64_X ? 0x8000000000000000ull : 0x80000000u);
+    if (!truncate) {
+        lower_b(cx, done);
+        lower_bind(cx, fits);
+        a64_frintx(b, from, 17, s);         // the inexact exception
+    } else {
+        lower_bind(cx, fits);
+    }
+    lower_bind(cx, done);
     lower_write(cx, to, r);
     return true;
 }
@@ -316,16 +333,19 @@ static bool doubles_to_words(struct lower_context *cx, const struct x64_insn *in
 {
     struct a64_buf *b = cx->b;
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
-    if (!truncate) {
-        a64_frintx_v(b, A64_2D, 16, s);
-        s = 16;
-    }
-    a64_fcvtzs_v(b, A64_2D, 17, s);
-    a64_fcmeq(b, A64_2D, 18, s, s);
-    a64_xtn(b, A64_2S, 20, 17);             // the words, and whether they say all there is
-    a64_sshll(b, A64_2S, 21, 20, 0);
-    a64_cmeq(b, A64_2D, 21, 21, 17);
-    a64_and_v(b, A64_16B, 18, 18, 21);
+    (truncate ? a64_frintz_v : a64_frinti_v)(b, A64_2D, 17, s);
+    lower_literal_v(cx, 18, 0x41e0000000000000ull, 0x41e0000000000000ull);
+    lower_literal_v(cx, 19, 0xc1e0000000000000ull, 0xc1e0000000000000ull);
+    a64_fcmgt(b, A64_2D, 18, 18, 17);       // what fits a word
+    a64_fcmge(b, A64_2D, 19, 17, 19);
+    a64_and_v(b, A64_16B, 18, 18, 19);
+    a64_not_v(b, A64_16B, 19, 18);          // all ones is a NaN:
+    a64_fcmge(b, A64_2D, 19, 19, 19);       // the invalid exception if anything does not fit,
+    a64_and_v(b, A64_16B, 19, s, 18);
+    a64_frintx_v(b, A64_2D, 19, 19);        // the inexact one if anything that fits was rounded
+    a64_and_v(b, A64_16B, 17, 17, 18);
+    a64_fcvtzs_v(b, A64_2D, 17, 17);
+    a64_xtn(b, A64_2S, 20, 17);
     a64_xtn(b, A64_2S, 18, 18);
     a64_movi_top(b, 19, 0x80);
     a64_bif(b, A64_8B, 20, 19, 18);         // the upper half becomes zero

@@ -147,6 +147,8 @@ static void finish(ucontext_t *u, unsigned how, uint64_t rip, uint32_t flags)
     result.rip = rip;
     result.rflags = flags | (*df() ? X64_DF : 0);
     memcpy(result.xmm, fpsimd(u)->vregs, sizeof result.xmm);
+    uint32_t fpsr = fpsimd(u)->fpsr;
+    result.mxcsr = vector.in.mxcsr | (fpsr & 1) | (fpsr >> 1 & 15) << 2;
     running = false;
     *fpsimd(u) = home_fp;
     u->uc_mcontext = home;
@@ -250,6 +252,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
         u->uc_mcontext.pstate = (u->uc_mcontext.pstate & 0x0fffffff) | nzcv;
         *df() = (vector.in.rflags & X64_DF) != 0;
         memcpy(fpsimd(u)->vregs, vector.in.xmm, sizeof vector.in.xmm);
+        fpsimd(u)->fpsr = 0;
         go(u, CODE_BASE);
         return;
     }
@@ -409,6 +412,8 @@ static void print_failure(const char *why)
     flag_letters(vector.in.rflags, a);
     flag_letters(vector.out.rflags & vector.flags_mask, b);
     flag_letters(result.rflags & vector.flags_mask, c);
+    if ((result.mxcsr ^ vector.out.mxcsr) & vector.mxcsr_mask)
+        printf("  mxcsr expected %04x got %04x\n", vector.out.mxcsr, result.mxcsr);
     printf("  outcome expected %s at %#" PRIx64 " got %s at %#" PRIx64 "; flags in %s expected %s got %s\n", outcome_names[vector.outcome],
            vector.out.rip, outcome_names[outcome], result.rip, a, b, c);
     for (unsigned i = 0; i < 16; i++)
@@ -448,6 +453,8 @@ static bool run_vector(void)
         print_failure("flags differ");
     else if (memcmp(result.xmm, vector.out.xmm, sizeof result.xmm))
         print_failure("xmm registers differ");
+    else if ((result.mxcsr ^ vector.out.mxcsr) & vector.mxcsr_mask)
+        print_failure("MXCSR's exceptions differ");
     else if (memcmp(window, window_expected, WINDOW_BYTES)) {
         print_failure("memory differs");
         for (unsigned i = 0, shown = 0; i < WINDOW_BYTES / 8 && shown < 8; i++)
