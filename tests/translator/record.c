@@ -625,6 +625,12 @@ static bool make_vector(const struct form *single)
         if (!(i.form & X64_F_ALIGNED))
             return false;
     }
+    // Whether bytes that the mask leaves out can fault is up to the processor (SDM vol. 2, MASKMOVDQU).
+    if (vector.outcome == OUTCOME_FAULT && offset < length) {
+        struct x64_insn i;
+        if (x64_decode(code + offset, length - offset, vector.out.rip, &i) == X64_OK && i.op == X64_MASKMOVDQU)
+            return false;
+    }
     uint16_t open = offset <= length ? undefined[offset] : X64_ARITH_FLAGS;
     if (vector.outcome == OUTCOME_TRAP)
         open = X64_ARITH_FLAGS;
