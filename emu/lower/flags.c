@@ -55,9 +55,13 @@ static void pa_to_canonical(struct lower_context *cx)
     struct lower_flags *f = &cx->flags;
     a64_reg p = f->pa_a, q = f->pa_b;
     bool bit4 = f->pa_b >> 4 & 1;
-    switch (f->pa) {
-    case PA_CANONICAL:
+    if (f->pa == PA_CANONICAL)
         return;
+    // SF and ZF may come from x23 or x24 (a result kept there): they move out before the register is written.
+    bool writes_x23 = f->pa != PA_CMP && f->pa != PA_CMP_IMM && p != X23;
+    if (f->nz == NZ_LOGIC && (f->nz_reg == X24 || (f->nz_reg == X23 && writes_x23)))
+        lower_flags_to_hw(cx, FLAGS_NZC, CF_INVERTED);
+    switch (f->pa) {
     case PA_LOGIC:
         if (p != X23)
             a64_mov_reg(b, A64_X, X23, p);
