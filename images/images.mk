@@ -18,7 +18,7 @@ IMAGE_TARGET_x64   := x86_64-pc-windows-gnu
 # No stack cookies in our own images; no function sections: their unwind data (.pdata$NAME) would be dropped by lld-link.
 IMAGE_FLAGS := -O2 -g -gcodeview -funwind-tables -fno-stack-protector -fno-builtin -ffreestanding -nostdlibinc -I.
 IMAGE_WARN  := -Wall -Wextra -Werror
-IMAGE_WIN   := -isystem $(CLANG_INCLUDE) -isystem $(WIN_INCLUDE) -D_UCRT -D__MSVCRT_VERSION__=0xE00 -D_WIN32_WINNT=0x0A00
+IMAGE_WIN   := -fms-extensions -isystem $(CLANG_INCLUDE) -isystem $(WIN_INCLUDE) -D_UCRT -D__MSVCRT_VERSION__=0xE00 -D_WIN32_WINNT=0x0A00
 
 # $(call image_rules,KIND): objects of one kind. IMAGE_EXTRA_(path) adds flags for a folder.
 define image_rules

@@ -47,5 +47,9 @@ $(eval $(call test_program,seh,x64,$(SEH) images/tests/seh_x64.S,,crossing))
 $(eval $(call test_program,seh,ec,$(SEH) images/tests/seh_arm64.S,,crossing,arm64ec))
 $(eval $(call test_program,seh,arm64,$(SEH) images/tests/seh_arm64.S,,crossing))
 
+$(eval $(call test_program,exceptions,x64,images/tests/exceptions.c))
+$(eval $(call test_program,exceptions,arm64,images/tests/exceptions.c))
+$(eval $(call test_program,exceptions,ec,images/tests/exceptions.c,,,arm64ec))
+
 IMAGES += $(TEST_PROGRAMS) $(I)/crossing.dll
 IMAGE_OBJECTS += $(TEST_OBJECTS)
