@@ -12,21 +12,15 @@ WIN_INCLUDE ?= $(ZIGLIB)/libc/include/any-windows-any
 I  := $(B)/images
 IO := $(I)/obj
 
-IMAGE_TARGET_ec    := arm64ec-pc-windows-gnu
-IMAGE_TARGET_arm64 := aarch64-pc-windows-gnu
-IMAGE_TARGET_x64   := x86_64-pc-windows-gnu
-# No stack cookies in our own images; no function sections: their unwind data (.pdata$NAME) would be dropped by lld-link.
-IMAGE_FLAGS := -O2 -g -gcodeview -funwind-tables -fno-stack-protector -fno-builtin -ffreestanding -nostdlibinc -I.
-IMAGE_WARN  := -Wall -Wextra -Werror
-IMAGE_WIN   := -fms-extensions -isystem $(CLANG_INCLUDE) -isystem $(WIN_INCLUDE) -D_UCRT -D__MSVCRT_VERSION__=0xE00 -D_WIN32_WINNT=0x0A00
+include images/target.mk
 
 # $(call image_rules,KIND): objects of one kind. IMAGE_EXTRA_(path) adds flags for a folder.
 define image_rules
-$(IO)/$(1)/%.c.obj: %.c images/images.mk | $(READY)
+$(IO)/$(1)/%.c.obj: %.c images/target.mk | $(READY)
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$< ($(1)))
 	$$(Q)$$(CLANG) --target=$(IMAGE_TARGET_$(1)) -std=gnu17 $(IMAGE_FLAGS) $$(or $$(IMAGE_OWN),$(IMAGE_WARN) $(IMAGE_WIN)) -MMD -MP -c -o $$@ $$<
-$(IO)/$(1)/%.S.obj: %.S images/images.mk | $(READY)
+$(IO)/$(1)/%.S.obj: %.S images/target.mk | $(READY)
 	@mkdir -p $$(@D)
 	$$(call say,AS,$$< ($(1)))
 	$$(Q)$$(CLANG) --target=$(IMAGE_TARGET_$(1)) $(IMAGE_FLAGS) -MMD -MP -c -o $$@ $$<

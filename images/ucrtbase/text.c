@@ -272,12 +272,12 @@ errno_value rand_s(unsigned *out) {
     *out = (unsigned)(x ^ x >> 31);
     return 0;
 }
-unsigned _rotl(unsigned v, int n) { n &= 31; return n ? v << n | v >> (32 - n) : v; }
-unsigned _rotr(unsigned v, int n) { n &= 31; return n ? v >> n | v << (32 - n) : v; }
-unsigned long _lrotl(unsigned long v, int n) { return _rotl((unsigned)v, n); }
-unsigned long _lrotr(unsigned long v, int n) { return _rotr((unsigned)v, n); }
-uint64_t _rotl64(uint64_t v, int n) { n &= 63; return n ? v << n | v >> (64 - n) : v; }
-uint64_t _rotr64(uint64_t v, int n) { n &= 63; return n ? v >> n | v << (64 - n) : v; }
+unsigned ucrt__rotl(unsigned v, int n) { n &= 31; return n ? v << n | v >> (32 - n) : v; }
+unsigned ucrt__rotr(unsigned v, int n) { n &= 31; return n ? v >> n | v << (32 - n) : v; }
+unsigned long ucrt__lrotl(unsigned long v, int n) { return ucrt__rotl((unsigned)v, n); }
+unsigned long ucrt__lrotr(unsigned long v, int n) { return ucrt__rotr((unsigned)v, n); }
+uint64_t ucrt__rotl64(uint64_t v, int n) { n &= 63; return n ? v << n | v >> (64 - n) : v; }
+uint64_t ucrt__rotr64(uint64_t v, int n) { n &= 63; return n ? v >> n | v << (64 - n) : v; }
 unsigned short _byteswap_ushort(unsigned short v) { return __builtin_bswap16(v); }
 unsigned long _byteswap_ulong(unsigned long v) { return __builtin_bswap32((uint32_t)v); }
 uint64_t _byteswap_uint64(uint64_t v) { return __builtin_bswap64(v); }

@@ -16,11 +16,11 @@ NEWLIB_FLAGS := -Iimages/ucrtbase/newlib -I$(NEWLIB)/newlib/libc/include -I$(NEW
     -isystem $(CLANG_INCLUDE) -U_WIN32 -U__MINGW32__ -U__MINGW64__ -U__WIN32__ -U_WIN64 -U__x86_64__ -U__x86_64 -U__amd64__ \
     -U__amd64 -D__aarch64__ -D__OBSOLETE_MATH=0 -D__DYNAMIC_REENT__
 define newlib_rules
-$(IO)/$(1)/newlib/%.c.obj: images/ucrtbase/ucrtbase.mk $(NEWLIB_READY) images/ucrtbase/newlib/newlib.h
+$(IO)/$(1)/newlib/%.c.obj: images/ucrtbase/ucrtbase.mk images/target.mk $(NEWLIB_READY) images/ucrtbase/newlib/newlib.h
 	@mkdir -p $$(@D)
 	$$(call say,CC,newlib/$$*.c ($(1)))
 	$$(Q)$$(CLANG) --target=$(IMAGE_TARGET_$(1)) -std=gnu17 $(IMAGE_FLAGS) -w $(NEWLIB_FLAGS) -c -o $$@ $(NEWLIB)/newlib/$$*.c
-$(IO)/$(1)/images/ucrtbase/%.c.obj: images/ucrtbase/%.c images/ucrtbase/ucrtbase.mk $(NEWLIB_READY)
+$(IO)/$(1)/images/ucrtbase/%.c.obj: images/ucrtbase/%.c images/ucrtbase/ucrtbase.mk images/target.mk $(NEWLIB_READY)
 	@mkdir -p $$(@D)
 	$$(call say,CC,$$< ($(1)))
 	$$(Q)$$(CLANG) --target=$(IMAGE_TARGET_$(1)) -std=gnu17 $(IMAGE_FLAGS) $(IMAGE_WARN) $(NEWLIB_FLAGS) -MMD -MP -c -o $$@ $$<
