@@ -5,6 +5,18 @@
 enum { OPT_LEGACY_TERMINATION = 1, OPT_STANDARD_SNPRINTF = 2, OPT_LEGACY_WIDE = 4, OPT_SCAN_SECURE = 1 };
 typedef const void *locale_arg;                 // one locale: ignored
 
+// A va_list of Windows is a pointer to 8-byte slots.
+#define SLOTS(args) ((const uint64_t *)(args))
+_Static_assert(sizeof(va_list) == sizeof(void *), "va_list");
+
+// What the Windows library prints behind "nan".
+static const char *nan_suffix(uint64_t bits) {
+    const uint64_t mantissa = bits & 0xfffffffffffffull, quiet = 1ull << 51;
+    if ((bits >> 52 & 0x7ff) != 0x7ff || !mantissa) return "";
+    if (!(mantissa & quiet)) return "(snan)";
+    return bits >> 63 && mantissa == quiet ? "(ind)" : "";
+}
+
 #define CHAR char
 #define NAME(x) x##_narrow
 #include "format.inc"
@@ -15,7 +27,7 @@ typedef const void *locale_arg;                 // one locale: ignored
 #include "format.inc"
 
 #define WITH_FORMAT(kind, wide_, options, scan, call) \
-    const CHAR_OF_##kind *f = translate_##kind(format, wide_, (options) & OPT_LEGACY_WIDE, scan); \
+    const CHAR_OF_##kind *f = translate_##kind(format, wide_, (options) & OPT_LEGACY_WIDE, scan, scan ? 0 : SLOTS(args)); \
     int result = call; \
     if (f != format) free((void *)f); \
     return result
@@ -31,7 +43,14 @@ int __stdio_common_vfprintf(uint64_t options, FILE *stream, const char *format, 
 int __stdio_common_vfwprintf(uint64_t options, FILE *stream, const wchar_t *format, locale_arg l, va_list args) {
     (void)l;
     if (!stream || !format) { invalid_parameter(); return -1; }
-    WITH_FORMAT(wide, true, options, false, vfwprintf(stream, f, args));
+    _flockfile(stream);
+    stream->_flags2 |= __SWID;                  // newlib then converts what it writes; the stream stays good for both kinds
+    const wchar_t *f = translate_wide(format, true, options & OPT_LEGACY_WIDE, false, SLOTS(args));
+    int result = vfwprintf(stream, f, args);
+    if (f != format) free((void *)f);
+    stream->_flags2 &= ~__SWID;
+    _funlockfile(stream);
+    return result;
 }
 
 // ---- to buffers -------------------------------------------------------------------------------------------------------------
@@ -91,7 +110,7 @@ int __stdio_common_vsprintf(uint64_t options, char *buffer, size_t size, const c
 int __stdio_common_vswprintf(uint64_t options, wchar_t *buffer, size_t size, const wchar_t *format, locale_arg l, va_list args) {
     (void)l;
     if (!format || (!buffer && size)) { invalid_parameter(); return -1; }
-    const wchar_t *f = translate_wide(format, true, options & OPT_LEGACY_WIDE, false);
+    const wchar_t *f = translate_wide(format, true, options & OPT_LEGACY_WIDE, false, SLOTS(args));
     wchar_t *text;
     int n = wide_length(f, args, &text);
     if (f != format) free((void *)f);
@@ -180,7 +199,7 @@ int __stdio_common_vsscanf(uint64_t options, const char *text, size_t size, cons
         memcpy(copy, text, size);
         copy[size] = 0;
     }
-    const char *f = translate_narrow(format, false, options & OPT_LEGACY_WIDE, true);
+    const char *f = translate_narrow(format, false, options & OPT_LEGACY_WIDE, true, 0);
     int result = vsscanf(copy ? copy : text, f, args);
     if (f != format) free((void *)f);
     free(copy);
