@@ -427,6 +427,17 @@ static void print_failure(const char *why)
 
 static uint64_t window_expected[WINDOW_BYTES / 8];
 
+// A faulting store that crosses into the read-only page may leave its first part behind: arm64 does not promise otherwise.
+static bool windows_agree(const uint64_t *window)
+{
+    for (unsigned i = 0; i < WINDOW_BYTES / 8; i++) {
+        bool open = vector.outcome == OUTCOME_FAULT && i >= READ_ONLY_OFFSET / 8 - 2 && i < READ_ONLY_OFFSET / 8;
+        if (window[i] != window_expected[i] && !open)
+            return false;
+    }
+    return true;
+}
+
 static bool run_vector(void)
 {
     const uint64_t *window = (const uint64_t *)WINDOW_BASE;
@@ -455,7 +466,7 @@ static bool run_vector(void)
         print_failure("xmm registers differ");
     else if ((result.mxcsr ^ vector.out.mxcsr) & vector.mxcsr_mask)
         print_failure("MXCSR's exceptions differ");
-    else if (memcmp(window, window_expected, WINDOW_BYTES)) {
+    else if (!windows_agree(window)) {
         print_failure("memory differs");
         for (unsigned i = 0, shown = 0; i < WINDOW_BYTES / 8 && shown < 8; i++)
             if (window[i] != window_expected[i])
