@@ -40,8 +40,17 @@ $(TI)/library.arm64ec.dll: $(TI)/library.arm64ec.o $(TI)/load_config_ec.o
 $(TI)/library.arm64x.dll: $(TI)/library.arm64ec.o $(TI)/library.aarch64.o $(TI)/load_config_ec.o $(TI)/load_config_native.o
 	$(call say,LINK,$@)
 	$(Q)$(TEST_IMAGE_LINK) -machine:arm64x -entry:dll_main $^
-# The two views come from different compilations altogether: native arm64 in one, x64 code in the other.
-$(TI)/library.mixed.dll: $(TI)/library.x86_64.o $(TI)/library.aarch64.o $(TI)/load_config_ec.o $(TI)/load_config_native.o
+# The two views come from different compilers: native arm64 from Zig in one, x64 code from C in the other.
+$(TI)/library.zig.o: tests/images/library.zig tests/images/images.mk | $(READY)
+	@mkdir -p $(@D)
+	$(call say,ZIG,$@)
+	$(Q)$(ZIG) build-obj $< -target aarch64-windows-msvc -O ReleaseSmall -femit-bin=$@
+$(TI)/library_exports.o: tests/images/library_exports.s tests/images/images.mk | $(READY)
+	@mkdir -p $(@D)
+	$(call say,AS,$@)
+	$(Q)$(CLANG) --target=aarch64-pc-windows-msvc -c -o $@ $<
+$(TI)/library.mixed.dll: $(TI)/library.x86_64.o $(TI)/library.zig.o $(TI)/library_exports.o $(TI)/load_config_ec.o \
+    $(TI)/load_config_native.o
 	$(call say,LINK,$@)
 	$(Q)$(TEST_IMAGE_LINK) -machine:arm64x -entry:dll_main $^
 $(TI)/importer.arm64x.dll: $(TI)/importer.arm64ec.o $(TI)/importer.aarch64.o $(TI)/load_config_ec.o $(TI)/load_config_native.o \
