@@ -148,6 +148,7 @@ struct lower_context {
     // of the block so far: x64 registers whose value mod 16 has been checked (lower_sse_align)
     uint16_t aligned_known;
     uint8_t aligned_low[16];
+    uint16_t high_zero;             // ymm registers whose upper half is zero in memory (lower_avx.c)
     struct lower_flags flags;
 };
 

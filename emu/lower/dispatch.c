@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Which function lowers which operation: one row each in lower_ops*.inc. MMX registers are the kernel's, as x87 is.
+#include "emu/lower/lower_avx.h"
 #include "emu/lower/lower_bmi.h"
 #include "emu/lower/lower_sse4.h"
 
@@ -7,6 +8,7 @@
 #include "emu/lower/lower_ops.inc"
 #include "emu/lower/lower_ops_sse.inc"
 #include "emu/lower/lower_ops_sse4.inc"
+#include "emu/lower/lower_ops_avx.inc"
 #include "emu/lower/lower_ops_bmi.inc"
 #include "emu/lower/lower_ops_x87.inc"
 #undef X
@@ -18,6 +20,7 @@ lower_function *lower_find(enum x64_op op)
 #include "emu/lower/lower_ops.inc"
 #include "emu/lower/lower_ops_sse.inc"
 #include "emu/lower/lower_ops_sse4.inc"
+#include "emu/lower/lower_ops_avx.inc"
 #include "emu/lower/lower_ops_bmi.inc"
 #include "emu/lower/lower_ops_x87.inc"
 #undef X

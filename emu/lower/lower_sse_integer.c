@@ -22,20 +22,21 @@ void lower_sse_align(struct lower_context *cx, const struct x64_insn *insn)
     if (!(insn->form & X64_F_ALIGNED))
         return;
     bool simple = m->base < 16 && m->index == X64_REG_NONE && m->segment == X64_SEGMENT_NONE && m->address_size == 8;
-    unsigned low = (unsigned)(0 - (uint64_t)m->disp) & 15;      // what the base must end in
-    if (simple && cx->aligned_known >> m->base & 1 && cx->aligned_low[m->base] == low)
+    unsigned mask = insn->opd[insn->mem_operand].size == 32 ? 31 : 15;
+    unsigned low = (unsigned)(0 - (uint64_t)m->disp) & mask;    // what the base must end in
+    if (simple && mask == 15 && cx->aligned_known >> m->base & 1 && cx->aligned_low[m->base] == low)
         return;
     a64_reg t = lower_temp(cx);
     if (simple && low == 0 && m->base != X64_RSP)
-        a64_and_imm(cx->b, A64_W, t, lower_gpr(m->base), 15);
+        a64_and_imm(cx->b, A64_W, t, lower_gpr(m->base), mask);
     else
-        a64_and_imm(cx->b, A64_W, t, lower_effective_address(cx, m, t, A64_X), 15);
+        a64_and_imm(cx->b, A64_W, t, lower_effective_address(cx, m, t, A64_X), mask);
     if (m->segment == X64_GS) {             // the base need not be aligned
         a64_add_reg(cx->b, A64_W, t, t, 18, A64_LSL, 0);
-        a64_and_imm(cx->b, A64_W, t, t, 15);
+        a64_and_imm(cx->b, A64_W, t, t, mask);
     }
     lower_cbnz(cx, A64_W, t, lower_defer(cx, misaligned)->label);
-    if (simple) {
+    if (simple && mask == 15) {
         cx->aligned_known |= (uint16_t)(1u << m->base);
         cx->aligned_low[m->base] = (uint8_t)low;
     }
@@ -277,8 +278,7 @@ bool lower_MOVMSKPD(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
-// A write of the byte at `r` that changes nothing: faults where a write does.
-static void probe_write(struct lower_context *cx, a64_reg r, a64_reg value, a64_reg failed)
+void lower_probe_write(struct lower_context *cx, a64_reg r, a64_reg value, a64_reg failed)
 {
     uint32_t again = lower_label(cx);
     lower_bind(cx, again);
@@ -302,8 +302,8 @@ bool lower_MASKMOVDQU(struct lower_context *cx, const struct x64_insn *insn)
         base = sum;
     }
     a64_add_imm(cx->b, A64_X, last, base, 15);
-    probe_write(cx, base, t, failed);
-    probe_write(cx, last, t, failed);
+    lower_probe_write(cx, base, t, failed);
+    lower_probe_write(cx, last, t, failed);
     for (unsigned i = 0; i < 16; i++) {
         uint32_t skip = lower_label(cx);
         a64_umov(cx->b, 0, t, insn->opd[1].reg, i);

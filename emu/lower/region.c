@@ -237,6 +237,7 @@ static void lower_block(struct lower_context *cx, struct lower_block *k)
     cx->block = k;
     cx->flags = k->inherits ? k->flags : lower_flags_at_entry;
     cx->aligned_known = 0;
+    cx->high_zero = 0;
     lower_bind(cx, k->label);
     if (k->entry) {
         struct lower_result *r = cx->result;

@@ -346,7 +346,8 @@ static const struct { uint16_t op; enum emu_outcome (*run)(struct machine *); } 
     { X64_BTC, run_bit },            { X64_CMPXCHG8B, run_cmpxchg_pair },                     { X64_CMPXCHG16B, run_cmpxchg_pair },
     { X64_CPUID, machine_run_cpuid }, { X64_RDTSC, run_rdtsc },      { X64_RDTSCP, run_rdtsc },
     { X64_RDPID, run_rdpid },
-    { X64_LDMXCSR, machine_run_ldmxcsr }, { X64_STMXCSR, machine_run_stmxcsr }, { X64_FXSAVE, machine_run_fxsave },
+    { X64_LDMXCSR, machine_run_ldmxcsr }, { X64_STMXCSR, machine_run_stmxcsr }, { X64_VLDMXCSR, machine_run_ldmxcsr },
+    { X64_VSTMXCSR, machine_run_stmxcsr }, { X64_FXSAVE, machine_run_fxsave },
     { X64_FXRSTOR, machine_run_fxrstor },
 };
 

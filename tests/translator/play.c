@@ -147,6 +147,7 @@ static void finish(ucontext_t *u, unsigned how, uint64_t rip, uint32_t flags)
     result.rip = rip;
     result.rflags = flags | (*df() ? X64_DF : 0);
     memcpy(result.xmm, fpsimd(u)->vregs, sizeof result.xmm);
+    memcpy(result.high, (void *)(CTX_BASE + CTX_YMM_HIGH), sizeof result.high);
     uint32_t fpsr = fpsimd(u)->fpsr;
     result.mxcsr = vector.in.mxcsr | (fpsr & 1) | (fpsr >> 1 & 15) << 2;
     running = false;
@@ -252,6 +253,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
         u->uc_mcontext.pstate = (u->uc_mcontext.pstate & 0x0fffffff) | nzcv;
         *df() = (vector.in.rflags & X64_DF) != 0;
         memcpy(fpsimd(u)->vregs, vector.in.xmm, sizeof vector.in.xmm);
+        memcpy((void *)(CTX_BASE + CTX_YMM_HIGH), vector.in.high, sizeof vector.in.high);
         fpsimd(u)->fpsr = 0;
         go(u, CODE_BASE);
         return;
@@ -423,6 +425,10 @@ static void print_failure(const char *why)
         if (memcmp(&vector.out.xmm[i * 2], &result.xmm[i * 2], 16))
             printf("  xmm%u in %016" PRIx64 "'%016" PRIx64 " expected %016" PRIx64 "'%016" PRIx64 " got %016" PRIx64 "'%016" PRIx64 "\n", i, vector.in.xmm[i * 2 + 1],
                    vector.in.xmm[i * 2], vector.out.xmm[i * 2 + 1], vector.out.xmm[i * 2], result.xmm[i * 2 + 1], result.xmm[i * 2]);
+    for (unsigned i = 0; i < 16; i++)
+        if (memcmp(&vector.out.high[i * 2], &result.high[i * 2], 16))
+            printf("  ymm%u high in %016" PRIx64 "'%016" PRIx64 " expected %016" PRIx64 "'%016" PRIx64 " got %016" PRIx64 "'%016" PRIx64 "\n", i, vector.in.high[i * 2 + 1],
+                   vector.in.high[i * 2], vector.out.high[i * 2 + 1], vector.out.high[i * 2], result.high[i * 2 + 1], result.high[i * 2]);
 }
 
 static uint64_t window_expected[WINDOW_BYTES / 8];
@@ -464,6 +470,8 @@ static bool run_vector(void)
         print_failure("flags differ");
     else if (memcmp(result.xmm, vector.out.xmm, sizeof result.xmm))
         print_failure("xmm registers differ");
+    else if (memcmp(result.high, vector.out.high, sizeof result.high))
+        print_failure("upper halves of ymm registers differ");
     else if ((result.mxcsr ^ vector.out.mxcsr) & vector.mxcsr_mask)
         print_failure("MXCSR's exceptions differ");
     else if (!windows_agree(window)) {

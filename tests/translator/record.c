@@ -26,6 +26,7 @@ static const struct form forms[] = {
 #include "tests/translator/forms_sse.inc"
 #include "tests/translator/forms_sse4.inc"
 #include "tests/translator/forms_bmi.inc"
+#include "tests/translator/forms_avx.inc"
 #undef F
 };
 enum { FORM_COUNT = sizeof forms / sizeof *forms };
@@ -62,7 +63,7 @@ static unsigned pick_data_register(void)
 struct encoding {
     unsigned prefixes[4], prefix_count, rex, opcode[4], opcode_count, modrm, sib, disp_bytes, imm_bytes;
     bool has_modrm, has_sib, rip_relative;
-    unsigned vex_map, vex_pp, vex_vvvv;             // vex_map 0: no VEX prefix
+    unsigned vex_map, vex_pp, vex_vvvv, vex_l;      // vex_map 0: no VEX prefix
     int64_t disp;
     uint64_t imm;
 };
@@ -131,7 +132,7 @@ static void write_encoding(const struct encoding *e)
     if (e->vex_map) {
         emit(0xc4);
         emit((~e->rex & 7) << 5 | e->vex_map);
-        emit((e->rex & 8) << 4 | (~e->vex_vvvv & 15) << 3 | e->vex_pp);
+        emit((e->rex & 8) << 4 | (~e->vex_vvvv & 15) << 3 | e->vex_l << 2 | e->vex_pp);
     } else if (e->rex) {
         emit(0x40 | (e->rex & 15));
     }
@@ -179,7 +180,8 @@ static void generate_form(const struct form *f)
         if (*p == 'v') {
             e.vex_map = (unsigned)(p[1] - '0');
             e.vex_pp = (unsigned)(p[3] - '0');
-            e.vex_vvvv = has(f, 'N') ? 0 : pick_data_register();
+            e.vex_vvvv = has(f, 'N') ? 0 : xmm || has(f, 'G') ? below(16) : pick_data_register();
+            e.vex_l = has(f, 'H') || (has(f, 'Y') && chance(60));
             p += 4;
         } else if (*p == '/') {
             e.has_modrm = true;
@@ -487,6 +489,41 @@ static volatile sig_atomic_t running;
 static bool general_protection;         // the fault was #GP or #SS, not #PF
 static ucontext_t home;
 static struct _libc_fpstate home_fp;
+static uint8_t home_high[256];
+
+// The XSAVE area of a signal frame (SDM vol. 1, 13.4; the kernel's struct _fpx_sw_bytes is at byte 464): bits 255:128 of the ymm
+// registers in the standard format, or null without AVX.
+static uint8_t *frame_high(struct _libc_fpstate *fp, uint64_t **present)
+{
+    uint8_t *area = (uint8_t *)fp;
+    uint32_t magic;
+    uint64_t features;
+    memcpy(&magic, area + 464, 4);
+    memcpy(&features, area + 472, 8);
+    if (magic != 0x46505853 || !(features & 4))
+        return 0;
+    *present = (uint64_t *)(area + 512);
+    return area + 576;
+}
+
+static void get_high(struct _libc_fpstate *fp, void *to)
+{
+    uint64_t *present;
+    uint8_t *high = frame_high(fp, &present);
+    memset(to, 0, 256);
+    if (high && *present & 4)
+        memcpy(to, high, 256);
+}
+
+static void put_high(struct _libc_fpstate *fp, const void *from)
+{
+    uint64_t *present;
+    uint8_t *high = frame_high(fp, &present);
+    if (!high)
+        return;
+    memcpy(high, from, 256);
+    *present |= 7;
+}
 
 static const int gregs[16] = {
     REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
@@ -503,6 +540,8 @@ static void enter(int number, siginfo_t *info, void *context)
         u->uc_mcontext.gregs[gregs[i]] = (greg_t)vector.in.gpr[i];
     u->uc_mcontext.gregs[REG_RIP] = (greg_t)CODE_BASE;
     u->uc_mcontext.gregs[REG_EFL] = (greg_t)vector.in.rflags;
+    get_high(u->uc_mcontext.fpregs, home_high);
+    put_high(u->uc_mcontext.fpregs, vector.in.high);
     memcpy(u->uc_mcontext.fpregs->_xmm, vector.in.xmm, sizeof vector.in.xmm);
     u->uc_mcontext.fpregs->mxcsr = vector.in.mxcsr;
     running = 1;
@@ -521,7 +560,11 @@ static __attribute__((used)) void leave_signal(int number, siginfo_t *info, void
         vector.out.gpr[i] = (uint64_t)u->uc_mcontext.gregs[gregs[i]];
     vector.out.rip = (uint64_t)u->uc_mcontext.gregs[REG_RIP];
     vector.out.rflags = (uint64_t)u->uc_mcontext.gregs[REG_EFL];
+    uint64_t *present;
     memcpy(vector.out.xmm, u->uc_mcontext.fpregs->_xmm, sizeof vector.out.xmm);
+    if (frame_high(u->uc_mcontext.fpregs, &present) && !(*present & 2))
+        memset(vector.out.xmm, 0, sizeof vector.out.xmm);       // in their initial state
+    get_high(u->uc_mcontext.fpregs, vector.out.high);
     vector.out.mxcsr = u->uc_mcontext.fpregs->mxcsr;
     general_protection = u->uc_mcontext.gregs[REG_TRAPNO] == 13 || u->uc_mcontext.gregs[REG_TRAPNO] == 12;
     bool at_end = vector.out.rip == CODE_BASE + vector.code_bytes;
@@ -529,6 +572,7 @@ static __attribute__((used)) void leave_signal(int number, siginfo_t *info, void
                      number == SIGILL ? (at_end ? OUTCOME_END : OUTCOME_ILLEGAL) : OUTCOME_LOST;
     struct _libc_fpstate *fp = u->uc_mcontext.fpregs;
     memcpy(u->uc_mcontext.gregs, home.uc_mcontext.gregs, sizeof home.uc_mcontext.gregs);
+    put_high(fp, home_high);
     memcpy(fp->_xmm, home_fp._xmm, sizeof home_fp._xmm);
     fp->mxcsr = home_fp.mxcsr;
 }
@@ -593,6 +637,8 @@ static void random_state(struct state *s)
     s->rflags = 0x202 | (random_next(&seed) & X64_ARITH_FLAGS) | (chance(15) ? X64_DF : 0);
     for (unsigned i = 0; i < 32; i++)
         s->xmm[i] = chance(35) ? random_value(&seed) : random_float(chance(50));
+    for (unsigned i = 0; i < 32; i++)
+        s->high[i] = chance(35) ? random_value(&seed) : random_float(chance(50));
     if (chance(15)) {                               // strings: few letters, zeroes among them
         uint64_t letters = chance(50) ? 0x0303030303030303 : 0x0003000300030003;
         for (unsigned i = 0; i < 32; i++)
@@ -638,7 +684,7 @@ static bool make_vector(const struct form *single)
     // Whether bytes that the mask leaves out can fault is up to the processor (SDM vol. 2, MASKMOVDQU).
     if (vector.outcome == OUTCOME_FAULT && offset < length) {
         struct x64_insn i;
-        if (x64_decode(code + offset, length - offset, vector.out.rip, &i) == X64_OK && i.op == X64_MASKMOVDQU)
+        if (x64_decode(code + offset, length - offset, vector.out.rip, &i) == X64_OK && (i.op == X64_MASKMOVDQU || i.op == X64_VMASKMOVDQU))
             return false;
     }
     uint16_t open = offset <= length ? undefined[offset] : X64_ARITH_FLAGS;

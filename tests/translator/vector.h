@@ -24,6 +24,7 @@ enum outcome {
 struct state {
     uint64_t gpr[16], rip, rflags;
     uint64_t xmm[32];
+    uint64_t high[32];                  // bits 255:128 of the ymm registers
     uint32_t mxcsr, unused;
 };
 

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// AVX and AVX2. The low 128 bits of ymm n are v n; the upper 128 are memory at [x28, #CTX_YMM_HIGH + 16 n], and cx->high_zero has a
+// bit for each register whose upper half is known to be zero in this block. Legacy SSE leaves the upper half alone.
+//
+// Most VEX forms are the legacy lowering on scratch registers, done for each half: v24..v31 are this family's, v16..v23 (and v24, v25 in
+// the string instructions) the legacy one's.
+// X(V name, legacy name, how far the immediate is shifted right for the upper half)
+#pragma once
+#include "emu/lower/lower_sse4.h"
+
+// destination, first source, second source[, immediate]
+#define AVX_THREE(X) \
+    X(PADDB, 0) X(PADDW, 0) X(PADDD, 0) X(PADDQ, 0) X(PSUBB, 0) X(PSUBW, 0) X(PSUBD, 0) X(PSUBQ, 0) X(PADDSB, 0) X(PADDSW, 0) \
+    X(PADDUSB, 0) X(PADDUSW, 0) X(PSUBSB, 0) X(PSUBSW, 0) X(PSUBUSB, 0) X(PSUBUSW, 0) X(PCMPEQB, 0) X(PCMPEQW, 0) X(PCMPEQD, 0) \
+    X(PCMPGTB, 0) X(PCMPGTW, 0) X(PCMPGTD, 0) X(PMINUB, 0) X(PMAXUB, 0) X(PMINSW, 0) X(PMAXSW, 0) X(PAVGB, 0) X(PAVGW, 0) X(PMULLW, 0) \
+    X(PAND, 0) X(POR, 0) X(PXOR, 0) X(PANDN, 0) X(ANDPS, 0) X(ANDPD, 0) X(ORPS, 0) X(ORPD, 0) X(XORPS, 0) X(XORPD, 0) X(ANDNPS, 0) \
+    X(ANDNPD, 0) X(PUNPCKLBW, 0) X(PUNPCKLWD, 0) X(PUNPCKLDQ, 0) X(PUNPCKLQDQ, 0) X(PUNPCKHBW, 0) X(PUNPCKHWD, 0) X(PUNPCKHDQ, 0) \
+    X(PUNPCKHQDQ, 0) X(UNPCKLPS, 0) X(UNPCKHPS, 0) X(UNPCKLPD, 0) X(UNPCKHPD, 0) X(ADDPS, 0) X(ADDPD, 0) X(SUBPS, 0) X(SUBPD, 0) \
+    X(MULPS, 0) X(MULPD, 0) X(DIVPS, 0) X(DIVPD, 0) X(MINPS, 0) X(MINPD, 0) X(MAXPS, 0) X(MAXPD, 0) \
+    X(PSLLW, 0) X(PSLLD, 0) X(PSLLQ, 0) X(PSRLW, 0) X(PSRLD, 0) X(PSRLQ, 0) X(PSRAW, 0) X(PSRAD, 0) X(PSLLDQ, 0) X(PSRLDQ, 0) \
+    X(PACKSSWB, 0) X(PACKSSDW, 0) X(PACKUSWB, 0) X(PACKUSDW, 0) X(PMULHW, 0) X(PMULHUW, 0) X(PMULUDQ, 0) X(PMADDWD, 0) X(PSADBW, 0) \
+    X(SHUFPS, 0) X(SHUFPD, 2) X(PHADDW, 0) X(PHADDD, 0) X(PHADDSW, 0) X(PHSUBW, 0) X(PHSUBD, 0) X(PHSUBSW, 0) X(PMINSB, 0) X(PMINSD, 0) \
+    X(PMINUW, 0) X(PMINUD, 0) X(PMAXSB, 0) X(PMAXSD, 0) X(PMAXUW, 0) X(PMAXUD, 0) X(PCMPEQQ, 0) X(PCMPGTQ, 0) X(PMULLD, 0) X(PSIGNB, 0) \
+    X(PSIGNW, 0) X(PSIGND, 0) X(PBLENDW, 0) X(BLENDPS, 4) X(BLENDPD, 2) X(PSHUFB, 0) X(PMADDUBSW, 0) X(PMULHRSW, 0) X(PALIGNR, 0) \
+    X(PMULDQ, 0) X(MPSADBW, 3) X(ADDSUBPS, 0) X(ADDSUBPD, 0) X(HADDPS, 0) X(HADDPD, 0) X(HSUBPS, 0) X(HSUBPD, 0) X(DPPS, 0) X(DPPD, 0) \
+    X(ADDSS, 0) X(ADDSD, 0) X(SUBSS, 0) X(SUBSD, 0) X(MULSS, 0) X(MULSD, 0) X(DIVSS, 0) X(DIVSD, 0) X(MINSS, 0) X(MINSD, 0) X(MAXSS, 0) \
+    X(MAXSD, 0) X(SQRTSS, 0) X(SQRTSD, 0) X(RCPSS, 0) X(RSQRTSS, 0) X(CVTSS2SD, 0) X(CVTSD2SS, 0) X(CVTSI2SS, 0) X(CVTSI2SD, 0) \
+    X(ROUNDSS, 0) X(ROUNDSD, 0) X(INSERTPS, 0) X(PINSRB, 0) X(PINSRW, 0) X(PINSRD, 0) X(PINSRQ, 0) X(MOVHLPS, 0) X(MOVLHPS, 0) \
+    X(MOVLPS, 0) X(MOVLPD, 0) X(MOVHPS, 0) X(MOVHPD, 0)
+// destination, source[, immediate]
+#define AVX_TWO(X) \
+    X(SQRTPS, 0) X(SQRTPD, 0) X(RCPPS, 0) X(RSQRTPS, 0) X(CVTDQ2PS, 0) X(CVTPS2DQ, 0) X(CVTTPS2DQ, 0) X(PSHUFD, 0) X(PSHUFLW, 0) \
+    X(PSHUFHW, 0) X(PABSB, 0) X(PABSW, 0) X(PABSD, 0) X(PHMINPOSUW, 0) X(MOVSLDUP, 0) X(MOVSHDUP, 0) X(MOVDDUP, 0) X(ROUNDPS, 0) X(ROUNDPD, 0)
+// the source is half as long, a quarter, an eighth: bytes of it in each half of the result
+#define AVX_WIDEN(X) \
+    X(CVTPS2PD, 8) X(CVTDQ2PD, 8) X(PMOVSXBW, 8) X(PMOVSXBD, 4) X(PMOVSXBQ, 2) X(PMOVSXWD, 8) X(PMOVSXWQ, 4) X(PMOVSXDQ, 8) \
+    X(PMOVZXBW, 8) X(PMOVZXBD, 4) X(PMOVZXBQ, 2) X(PMOVZXWD, 8) X(PMOVZXWQ, 4) X(PMOVZXDQ, 8)
+#define AVX_NARROW(X) X(CVTPD2PS, 0) X(CVTPD2DQ, 0) X(CVTTPD2DQ, 0)
+// the legacy lowering as it is, no vector register written
+#define AVX_READ(X) \
+    X(CVTTSS2SI) X(CVTTSD2SI) X(CVTSS2SI) X(CVTSD2SI) X(UCOMISS) X(UCOMISD) X(COMISS) X(COMISD) X(PEXTRB) X(PEXTRW) X(PEXTRD) X(PEXTRQ) \
+    X(EXTRACTPS) X(PCMPESTRI) X(PCMPISTRI) X(MASKMOVDQU) X(LDMXCSR) X(STMXCSR)
+#define AVX_MOVE(X) \
+    X(MOVAPS) X(MOVAPD) X(MOVDQA) X(MOVUPS) X(MOVUPD) X(MOVDQU) X(MOVNTPS) X(MOVNTPD) X(MOVNTDQ) X(MOVNTDQA) X(LDDQU)
+#define AVX_SELECT(X) X(PBLENDVB) X(BLENDVPS) X(BLENDVPD)
+// functions of their own
+#define AVX_OTHER(X) \
+    X(MOVSS) X(MOVSD) X(MOVD) X(MOVQ) X(PCMPESTRM) X(PCMPISTRM) X(MOVMSKPS) X(MOVMSKPD) X(PMOVMSKB) X(PTEST) X(TESTPS) X(TESTPD) \
+    X(CMPPS) X(CMPPD) X(CMPSS) X(CMPSD) X(ZEROUPPER) X(ZEROALL) X(BROADCASTSS) X(BROADCASTSD) X(PBROADCASTB) X(PBROADCASTW) X(PBROADCASTD) \
+    X(PBROADCASTQ) X(BROADCASTF128) X(BROADCASTI128) X(INSERTF128) X(INSERTI128) X(EXTRACTF128) X(EXTRACTI128) X(PERM2F128) X(PERM2I128) \
+    X(PERMQ) X(PERMPD) X(PERMD) X(PERMPS) X(PERMILPS) X(PERMILPD) X(PBLENDD) X(PSLLVD) X(PSLLVQ) X(PSRLVD) X(PSRLVQ) X(PSRAVD) \
+    X(MASKMOVPS) X(MASKMOVPD) X(PMASKMOVD) X(PMASKMOVQ)
+
+#define AVX_ALL(X) AVX_THREE(X) AVX_TWO(X) AVX_WIDEN(X) AVX_NARROW(X) AVX_READ(X) AVX_MOVE(X) AVX_SELECT(X) AVX_OTHER(X)
+
+#define X(name, ...) lower_function lower_V##name;
+AVX_ALL(X)
+#undef X
+
+// ---- lower_avx.c
+enum { AVX_LOW = 28, AVX_HIGH = 29, AVX_M_LOW = 30, AVX_M_HIGH = 31 };      // a result; the second source if it is in memory
+
+static inline bool avx_wide(const struct x64_insn *insn) { return insn->form & X64_F_256; }
+void avx_high_read(struct lower_context *cx, a64_vreg v, unsigned ymm);     // v = the upper half
+void avx_high_write(struct lower_context *cx, unsigned ymm, a64_vreg v);
+void avx_high_clear(struct lower_context *cx, unsigned ymm);                // v16 is scratch
+// Upper half of the destination: v, or zero if the instruction has 128 bits.
+void avx_high_finish(struct lower_context *cx, const struct x64_insn *insn, a64_vreg v);
+// The low half's register of a vector operand, which a memory operand is loaded into AVX_M_LOW for; AVX_M_HIGH becomes the upper
+// half of an operand of 32 bytes.
+a64_vreg avx_source(struct lower_context *cx, const struct x64_insn *insn, const struct x64_operand *opd);
