@@ -24,7 +24,8 @@ enum a64_arr { A64_8B, A64_16B, A64_4H, A64_8H, A64_2S, A64_4S, A64_1D, A64_2D }
 // ---- three registers, floating point: 2S 4S 2D
 #define A64_V3_FLOAT(X) \
     X(fadd_v, 0x0e20d400) X(fsub_v, 0x0ea0d400) X(fmul_v, 0x2e20dc00) X(fdiv_v, 0x2e20fc00) X(fcmeq, 0x0e20e400) \
-    X(fcmge, 0x2e20e400) X(fcmgt, 0x2ea0e400) X(faddp, 0x2e20d400)
+    X(fcmge, 0x2e20e400) X(fcmgt, 0x2ea0e400) X(faddp, 0x2e20d400) \
+    X(fmla_v, 0x0e20cc00) X(fmls_v, 0x0ea0cc00)
 // ---- two registers, integer
 #define A64_V2(X) \
     X(rev64, 0x0e200800) X(rev32, 0x2e200800) X(saddlp, 0x0e202800) X(uaddlp, 0x2e202800) X(cnt_v, 0x0e205800) \

@@ -51,10 +51,22 @@
     X(PERMQ) X(PERMPD) X(PERMD) X(PERMPS) X(PERMILPS) X(PERMILPD) X(PBLENDD) X(PSLLVD) X(PSLLVQ) X(PSRLVD) X(PSRLVQ) X(PSRAVD) \
     X(MASKMOVPS) X(MASKMOVPD) X(PMASKMOVD) X(PMASKMOVQ)
 
+// FMA: order of the operands, type; the elements of the third term that are negated (bit 0 the even ones, bit 1 the odd ones), whether
+// the product is
+#define FMA_KINDS(X, order, type) \
+    X(FMADD, order, type, 0, false) X(FMSUB, order, type, 3, false) X(FNMADD, order, type, 0, true) X(FNMSUB, order, type, 3, true)
+#define FMA_MIXED(X, order, type) X(FMADDSUB, order, type, 1, false) X(FMSUBADD, order, type, 2, false)
+#define FMA_TYPES(X, order) \
+    FMA_KINDS(X, order, PS) FMA_KINDS(X, order, PD) FMA_KINDS(X, order, SS) FMA_KINDS(X, order, SD) FMA_MIXED(X, order, PS) FMA_MIXED(X, order, PD)
+#define FMA_ALL(X) FMA_TYPES(X, 132) FMA_TYPES(X, 213) FMA_TYPES(X, 231)
+
 #define AVX_ALL(X) AVX_THREE(X) AVX_TWO(X) AVX_WIDEN(X) AVX_NARROW(X) AVX_READ(X) AVX_MOVE(X) AVX_SELECT(X) AVX_OTHER(X)
 
 #define X(name, ...) lower_function lower_V##name;
 AVX_ALL(X)
+#undef X
+#define X(name, order, type, ...) lower_function lower_V##name##order##type;
+FMA_ALL(X)
 #undef X
 
 // ---- lower_avx.c

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// FMA3: x * y + z with one rounding. A lane with a NaN among its operands is computed as 0 * 0 + 0, so that only x64's rules say what it
+// becomes and what it raises: the first NaN of x, y, z made quiet.
+#include "emu/lower/lower_avx.h"
+
+enum { RESULT = 16, NUMBERS = 23, VX = 24, VY = 25, VZ = 26 };
+enum type { PS, PD, SS, SD };
+
+static void mend(struct lower_context *cx, const struct lower_deferred *d)
+{
+    static const a64_vreg operands[3] = { VZ, VY, VX };        // the first comes last
+    struct a64_buf *b = cx->b;
+    enum a64_arr arr = d->reg[0];
+    uint64_t quiet = arr == A64_2D ? 0x0008000000000000ull : 0x0040000000400000ull;
+    uint64_t fresh = arr == A64_2D ? 0xfff8000000000000ull : 0xffc00000ffc00000ull;
+    lower_literal_v(cx, 20, quiet, quiet);
+    lower_literal_v(cx, 21, fresh, fresh);
+    for (unsigned i = 0; i < 3; i++) {
+        a64_fcmeq(b, arr, 18, operands[i], operands[i]);
+        a64_orr_v(b, A64_16B, 19, operands[i], 20);
+        a64_bif(b, A64_16B, 21, 19, 18);
+    }
+    a64_fcmeq(b, arr, 18, RESULT, RESULT);
+    a64_and_v(b, A64_16B, 18, 18, NUMBERS);
+    a64_bif(b, A64_16B, RESULT, 21, 18);
+    lower_b(cx, d->back);
+}
+
+// RESULT of X, Y, Z.
+static void fused(struct lower_context *cx, enum a64_arr arr, unsigned negated, bool product_negated)
+{
+    struct a64_buf *b = cx->b;
+    a64_fcmeq(b, arr, NUMBERS, VX, VX);
+    a64_fcmeq(b, arr, 18, VY, VY);
+    a64_fcmeq(b, arr, 19, VZ, VZ);
+    a64_and_v(b, A64_16B, NUMBERS, NUMBERS, 18);
+    a64_and_v(b, A64_16B, NUMBERS, NUMBERS, 19);
+    if (negated == 3) {
+        a64_fneg_v(b, arr, 17, VZ);
+        a64_and_v(b, A64_16B, RESULT, 17, NUMBERS);
+    } else if (negated) {
+        uint64_t even = negated & 1 ? 1 : 0, odd = negated >> 1;
+        if (arr == A64_2D)
+            lower_literal_v(cx, 17, even << 63, odd << 63);
+        else
+            lower_literal_v(cx, 17, even << 31 | odd << 63, even << 31 | odd << 63);
+        a64_eor_v(b, A64_16B, 17, 17, VZ);
+        a64_and_v(b, A64_16B, RESULT, 17, NUMBERS);
+    } else {
+        a64_and_v(b, A64_16B, RESULT, VZ, NUMBERS);
+    }
+    a64_and_v(b, A64_16B, 18, VX, NUMBERS);
+    a64_and_v(b, A64_16B, 19, VY, NUMBERS);
+    (product_negated ? a64_fmls_v : a64_fmla_v)(b, arr, RESULT, 18, 19);
+    a64_fcmeq(b, arr, 18, RESULT, RESULT);
+    a64_and_v(b, A64_16B, 18, 18, NUMBERS);
+    a64_uminv(b, A64_4S, 18, 18);
+    a64_reg t = lower_temp(cx);
+    a64_umov(b, 2, t, 18, 0);
+    struct lower_deferred *d = lower_defer(cx, mend);
+    d->back = lower_label(cx);
+    d->reg[0] = (a64_reg)arr;
+    lower_cbz(cx, A64_W, t, d->label);
+    lower_bind(cx, d->back);
+}
+
+static bool fma(struct lower_context *cx, const struct x64_insn *insn, unsigned order, enum type type, unsigned negated, bool product_negated)
+{
+    struct a64_buf *b = cx->b;
+    bool scalar = type == SS || type == SD, wide = type == PD || type == SD;
+    enum a64_arr arr = wide ? A64_2D : A64_4S;
+    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), vd = insn->opd[0].reg, n = insn->opd[1].reg;
+    // The digits say which operands are x, y and z.
+    a64_vreg first = order == 132 ? VX : order == 213 ? VY : VZ, second = order == 132 ? VZ : VX, third = order == 213 ? VZ : VY;
+    cx->temps = 0;
+    if (avx_wide(insn) && !scalar) {
+        avx_high_read(cx, first, vd);
+        avx_high_read(cx, second, n);
+        a64_mov_v(b, third, AVX_M_HIGH);
+        fused(cx, arr, negated, product_negated);
+        a64_mov_v(b, AVX_HIGH, RESULT);
+    }
+    if (scalar) {                                           // the other lanes compute 0 * 0 + 0
+        a64_fmov(b, wide ? A64_X : A64_W, first, vd);
+        a64_fmov(b, wide ? A64_X : A64_W, second, n);
+        a64_fmov(b, wide ? A64_X : A64_W, third, m);
+    } else {
+        a64_mov_v(b, first, vd);
+        a64_mov_v(b, second, n);
+        a64_mov_v(b, third, m);
+    }
+    fused(cx, arr, negated, product_negated);
+    if (scalar)
+        a64_ins_element(b, wide ? 3 : 2, vd, 0, RESULT, 0);
+    else
+        a64_mov_v(b, vd, RESULT);
+    avx_high_finish(cx, insn, AVX_HIGH);
+    return true;
+}
+
+#define X(name, order, type, negated, product) \
+    bool lower_V##name##order##type(struct lower_context *cx, const struct x64_insn *insn) { return fma(cx, insn, order, type, negated, product); }
+FMA_ALL(X)
+#undef X
