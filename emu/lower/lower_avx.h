@@ -51,6 +51,11 @@
     X(PERMQ) X(PERMPD) X(PERMD) X(PERMPS) X(PERMILPS) X(PERMILPD) X(PBLENDD) X(PSLLVD) X(PSLLVQ) X(PSRLVD) X(PSRLVQ) X(PSRAVD) \
     X(MASKMOVPS) X(MASKMOVPD) X(PMASKMOVD) X(PMASKMOVQ)
 
+// log2 of the bytes of an index, of an element
+#define AVX_GATHER(X) \
+    X(PGATHERDD, 2, 2) X(PGATHERDQ, 2, 3) X(PGATHERQD, 3, 2) X(PGATHERQQ, 3, 3) X(GATHERDPS, 2, 2) X(GATHERDPD, 2, 3) X(GATHERQPS, 3, 2) \
+    X(GATHERQPD, 3, 3)
+
 // FMA: order of the operands, type; the elements of the third term that are negated (bit 0 the even ones, bit 1 the odd ones), whether
 // the product is
 #define FMA_KINDS(X, order, type) \
@@ -60,7 +65,7 @@
     FMA_KINDS(X, order, PS) FMA_KINDS(X, order, PD) FMA_KINDS(X, order, SS) FMA_KINDS(X, order, SD) FMA_MIXED(X, order, PS) FMA_MIXED(X, order, PD)
 #define FMA_ALL(X) FMA_TYPES(X, 132) FMA_TYPES(X, 213) FMA_TYPES(X, 231)
 
-#define AVX_ALL(X) AVX_THREE(X) AVX_TWO(X) AVX_WIDEN(X) AVX_NARROW(X) AVX_READ(X) AVX_MOVE(X) AVX_SELECT(X) AVX_OTHER(X)
+#define AVX_ALL(X) AVX_THREE(X) AVX_TWO(X) AVX_WIDEN(X) AVX_NARROW(X) AVX_READ(X) AVX_MOVE(X) AVX_SELECT(X) AVX_OTHER(X) AVX_GATHER(X)
 
 #define X(name, ...) lower_function lower_V##name;
 AVX_ALL(X)

@@ -125,6 +125,37 @@ static void memory_operand(struct encoding *e, unsigned align)
         e->prefixes[e->prefix_count++] = 0x67;
 }
 
+// A window address and a vector register as index.
+static void gather_operand(struct encoding *e)
+{
+    unsigned base = pick_register(pointers ? pointers : 1 << X64_RBX), index = below(16);
+    e->disp = (int64_t)below(256) - 128;
+    e->disp_bytes = 1;
+    e->modrm |= 0x44;
+    e->has_sib = true;
+    e->sib = below(4) << 6 | (index & 7) << 3 | (base & 7);
+    e->rex |= base >> 3 | index >> 3 << 1;
+    if (chance(5))
+        e->prefixes[e->prefix_count++] = 0x67;
+}
+
+// Gathers: most of the time an index register holds small numbers.
+static void tame_indices(struct state *s)
+{
+    for (unsigned at = 0; at < length;) {
+        struct x64_insn i;
+        if (x64_decode(code + at, length - at, CODE_BASE + at, &i) != X64_OK)
+            return;
+        bool wide = i.op == X64_VPGATHERQD || i.op == X64_VPGATHERQQ || i.op == X64_VGATHERQPS || i.op == X64_VGATHERQPD;
+        if (i.form & X64_F_MEM && i.mem.vsib && chance(90))
+            for (unsigned j = 0; j < 4; j++) {
+                uint64_t a = below(64) - 16ull, b = below(64) - 16ull;
+                (j < 2 ? s->xmm : s->high)[i.mem.index * 2 + j % 2] = wide ? a : (a & 0xffffffff) | b << 32;
+            }
+        at += i.length;
+    }
+}
+
 static void write_encoding(const struct encoding *e)
 {
     for (unsigned i = 0; i < e->prefix_count; i++)
@@ -238,7 +269,10 @@ static void generate_form(const struct form *f)
     }
     if (modrm_rm) {
         if (memory) {
-            memory_operand(&e, has(f, 'A') && chance(96));
+            if (has(f, 'I'))
+                gather_operand(&e);
+            else
+                memory_operand(&e, has(f, 'A') && chance(96));
             if (has(f, 'L') && chance(15))
                 e.prefixes[e.prefix_count++] = 0xf0;
         } else {
@@ -664,6 +698,7 @@ static bool make_vector(const struct form *single)
     }
     if (!length || length > SEQUENCE_MAX - 16 || !flow_undefined(undefined))
         return false;
+    tame_indices(&vector.in);
     vector.code_bytes = length;
     memcpy(vector.code, code, length);
     vector.window_seed = random_next(&seed) | 1;
@@ -685,6 +720,8 @@ static bool make_vector(const struct form *single)
     if (vector.outcome == OUTCOME_FAULT && offset < length) {
         struct x64_insn i;
         if (x64_decode(code + offset, length - offset, vector.out.rip, &i) == X64_OK && (i.op == X64_MASKMOVDQU || i.op == X64_VMASKMOVDQU))
+            return false;
+        if (i.form & X64_F_MEM && i.mem.vsib)       // nor is it fixed which elements of a gather are done before
             return false;
     }
     uint16_t open = offset <= length ? undefined[offset] : X64_ARITH_FLAGS;
