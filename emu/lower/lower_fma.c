@@ -64,7 +64,7 @@ static void fused(struct lower_context *cx, enum a64_arr arr, unsigned negated, 
     lower_bind(cx, d->back);
 }
 
-static bool fma(struct lower_context *cx, const struct x64_insn *insn, unsigned order, enum type type, unsigned negated, bool product_negated)
+static bool fused_form(struct lower_context *cx, const struct x64_insn *insn, unsigned order, enum type type, unsigned negated, bool product_negated)
 {
     struct a64_buf *b = cx->b;
     bool scalar = type == SS || type == SD, wide = type == PD || type == SD;
@@ -99,6 +99,6 @@ static bool fma(struct lower_context *cx, const struct x64_insn *insn, unsigned 
 }
 
 #define X(name, order, type, negated, product) \
-    bool lower_V##name##order##type(struct lower_context *cx, const struct x64_insn *insn) { return fma(cx, insn, order, type, negated, product); }
+    bool lower_V##name##order##type(struct lower_context *cx, const struct x64_insn *insn) { return fused_form(cx, insn, order, type, negated, product); }
 FMA_ALL(X)
 #undef X
