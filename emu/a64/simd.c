@@ -78,6 +78,16 @@ void a64_fcvtn(struct a64_buf *b, bool upper, a64_vreg vd, a64_vreg vn)
     a64_word(b, 0x0e616800 | (uint32_t)upper << 30 | registers(b, vd, vn));
 }
 
+void a64_fcvtl_half(struct a64_buf *b, bool upper, a64_vreg vd, a64_vreg vn)
+{
+    a64_word(b, 0x0e217800 | (uint32_t)upper << 30 | registers(b, vd, vn));
+}
+
+void a64_fcvtn_half(struct a64_buf *b, bool upper, a64_vreg vd, a64_vreg vn)
+{
+    a64_word(b, 0x0e216800 | (uint32_t)upper << 30 | registers(b, vd, vn));
+}
+
 void a64_ext(struct a64_buf *b, enum a64_arr arr, a64_vreg vd, a64_vreg vn, a64_vreg vm, unsigned first)
 {
     a64_word(b, 0x2e000000 | q_of(arr) | a64_v_field(b, vm, 16) | a64_field(b, first, arr & 1 ? 4 : 3, 11) | registers(b, vd, vn));

@@ -78,6 +78,8 @@ A64_SHIFT_LEFT(X)
 #undef X
 void a64_fcvtl(struct a64_buf *, bool upper, a64_vreg vd, a64_vreg vn);     // 2 floats to 2 doubles
 void a64_fcvtn(struct a64_buf *, bool upper, a64_vreg vd, a64_vreg vn);     // 2 doubles to 2 floats
+void a64_fcvtl_half(struct a64_buf *, bool upper, a64_vreg vd, a64_vreg vn);    // 4 half floats to 4 floats
+void a64_fcvtn_half(struct a64_buf *, bool upper, a64_vreg vd, a64_vreg vn);    // 4 floats to 4 half floats
 void a64_ext(struct a64_buf *, enum a64_arr arr, a64_vreg vd, a64_vreg vn, a64_vreg vm, unsigned first);    // bytes of vm:vn from `first`
 void a64_tbl(struct a64_buf *, unsigned tables, a64_vreg vd, a64_vreg vn, a64_vreg vm);    // 16B; 1..4 registers from vn
 

@@ -736,11 +736,11 @@ static bool make_vector(const struct form *single)
             open |= undefined[at];
     vector.flags_mask = (X64_ALL_FLAGS & ~(uint64_t)open);
     vector.mxcsr_mask = 0x3d;                       // all exceptions but DE, which arm64 has only when it flushes
-    // A fused result that is tiny before rounding and not after it: arm64 without AFP reports underflow, x64 does not.
+    // A fused or half-precision result that is tiny before rounding and not after it: arm64 without AFP reports underflow, x64 does not.
     for (unsigned at = 0; at < length;) {
         struct x64_insn i;
         x64_decode(code + at, length - at, CODE_BASE + at, &i);
-        if (x64_op_info(i.op)->isa == X64_ISA_FMA)
+        if (x64_op_info(i.op)->isa == X64_ISA_FMA || i.op == X64_VCVTPS2PH)
             vector.mxcsr_mask &= ~0x10u;
         at += i.length;
     }
