@@ -331,8 +331,8 @@ static bool unaligned(ucontext_t *u, const struct lower_point *p)
         if (forms[i].offset)
             at += (uint64_t)((int64_t)((uint64_t)word << 43) >> 55);
         uint64_t end = WINDOW_BASE + (forms[i].load ? WINDOW_BYTES : READ_ONLY_OFFSET);
-        if (at < WINDOW_BASE || at + bytes > end) {
-            if (!forms[i].load || at < CODE_BASE || at + bytes > CODE_BASE + CODE_BYTES)
+        if (at < WINDOW_BASE || at > end - bytes) {
+            if (!forms[i].load || at < CODE_BASE || at > CODE_BASE + CODE_BYTES - bytes)
                 return false;
         }
         if (forms[i].load) {
