@@ -60,10 +60,13 @@ enum emu_outcome machine_memory_get(struct machine *m, void *to, unsigned bytes)
     return EMU_EXCEPTION;
 }
 
-// aspace_write checks the whole range first, so a fault leaves nothing half written within one page.
+// At most 16 bytes. Every page must take the write before the first byte changes: a fault leaves nothing half written.
 enum emu_outcome machine_memory_put(struct machine *m, const void *from, unsigned bytes)
 {
-    uint64_t address = machine_address(m), done = aspace_write(m->p->as, address, from, bytes);
+    uint8_t old[16];
+    uint64_t address = machine_address(m), done = aspace_read(m->p->as, address, old, bytes, ACCESS_WRITE);
+    if (done == bytes)
+        done = aspace_write(m->p->as, address, from, bytes);
     if (done == bytes)
         return EMU_RESUME;
     exception_access(m->exception, m->insn->rip, 1, address >> 47 ? ~0ull : address + done);
