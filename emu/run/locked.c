@@ -28,7 +28,17 @@ static void barrier(void)
     __asm__ volatile("dmb ish" ::: "memory");
 }
 
-static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *frame, uint32_t word)
+// An ordered store into a page with translations makes them invalid first, as any store does: true when that killed the
+// region it is in. Nothing has been written then.
+static bool hits_own_code(struct emu_process *p, const struct region *region, uint64_t address, unsigned bytes)
+{
+    aspace_fault(p->as, address, ACCESS_WRITE);             // what cannot be written is found by the store itself
+    aspace_fault(p->as, address + bytes - 1, ACCESS_WRITE);
+    return region->dead && !region->once;
+}
+
+// No lock held: the store may call the watch hook.
+static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *frame, const struct region *region, uint32_t word)
 {
     for (unsigned i = 0; i < sizeof ordered_forms / sizeof *ordered_forms; i++) {
         const struct ordered *form = &ordered_forms[i];
@@ -37,6 +47,12 @@ static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *fra
         unsigned bytes = 1u << (word >> 30), rn = word >> 5 & 31, rt = word & 31;
         int64_t offset = form->offset ? (int64_t)((uint64_t)word << 43) >> 55 : 0;      // imm9, bits 20:12
         uint64_t address = (rn == 31 ? frame->sp : frame->x[rn]) + (uint64_t)offset, value = 0, done;
+        if (!form->load && hits_own_code(p, region, address, bytes)) {
+            uint64_t pc = frame->elr;
+            emu_retry(p, frame);
+            if (frame->elr != pc)
+                return EMU_RESUME;
+        }
         barrier();
         if (form->load) {
             done = aspace_read(p->as, address, &value, bytes, ACCESS_READ);
@@ -85,24 +101,23 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
     spin_lock(&emu_lock);
     struct region *region = state_region(p, frame->elr);
     const struct lower_point *point = region ? region_point(region, frame->elr) : NULL;
-    enum emu_outcome outcome = EMU_NOT_MINE;
-    struct x64_insn insn;
+    uint32_t word = point ? *(uint32_t *)cache_pointer(region->cache, frame->elr) : 0;
     p->counters.entries_fault++;
-    if (point) {
-        outcome = do_ordered(p, frame, *(uint32_t *)cache_pointer(region->cache, frame->elr));
-        if (outcome != EMU_RESUME) {
-            uint64_t address = frame->far;
-            uint8_t bytes[X64_LENGTH_MAX];
-            state_to_x64(p, frame, point);
-            uint64_t count = aspace_read(p->as, frame->elr, bytes, sizeof bytes, ACCESS_EXECUTE);
-            exception_access(out, frame->elr, 0, address);
-            outcome = x64_decode(bytes, count, frame->elr, &insn) == X64_OK && insn.prefixes & X64_P_LOCK ? EMU_RESUME : EMU_EXCEPTION;
-            point = NULL;
-        }
-    }
     spin_unlock(&emu_lock);
-    if (outcome != EMU_RESUME || point)
-        return outcome;
+    // Regions stay as long as a thread can be in them.
+    if (!point)
+        return EMU_NOT_MINE;
+    if (do_ordered(p, frame, region, word) == EMU_RESUME)
+        return EMU_RESUME;
+
+    struct x64_insn insn;
+    uint8_t bytes[X64_LENGTH_MAX];
+    state_to_x64(p, frame, point);
+    uint64_t count = aspace_read(p->as, frame->elr, bytes, sizeof bytes, ACCESS_EXECUTE);
+    bool canonical = frame->far >> 47 == 0 || frame->far >> 47 == 0x1ffff;      // else #GP
+    exception_access(out, frame->elr, canonical && emu_writes_operand(p, frame->elr), canonical ? frame->far : ~0ull);
+    if (x64_decode(bytes, count, frame->elr, &insn) != X64_OK || !(insn.prefixes & X64_P_LOCK))
+        return EMU_EXCEPTION;
 
     struct trap_frame work = *frame;
     state_to_entry(p, &work, state_lost_flags(p, work.x[28]));

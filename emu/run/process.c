@@ -198,15 +198,20 @@ static struct emu_process *process_of(struct aspace *as)
     return p;
 }
 
+// mm calls it for a store of the translator's own, too, such as one to a CPU area that the program has put elsewhere: then the
+// lock is held already.
 static void watch_hook(struct aspace *as, uva_t page)
 {
-    spin_lock(&emu_lock);
+    bool held = spin_held(&emu_lock);
+    if (!held)
+        spin_lock(&emu_lock);
     struct emu_process *p = process_of(as);
     if (p) {
         map_remove(&p->watched, page);
         invalidate_page(p, page);
     }
-    spin_unlock(&emu_lock);
+    if (!held)
+        spin_unlock(&emu_lock);
 }
 
 void emu_invalidate(struct aspace *as, uva_t base, uint64_t size)

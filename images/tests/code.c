@@ -158,6 +158,30 @@ static void from_another_thread(void)
         CloseHandle(threads[i]);
 }
 
+#ifdef __x86_64__
+// An unaligned store that must be ordered (there have been other threads) into code: by another block, then by the block itself.
+static void unaligned_stores(void)
+{
+    unsigned good = 0;
+    for (uint32_t i = 0; i < 200; i++) {
+        if (i == 0)
+            put_return(page, 0);
+        __asm__ volatile("movl %1, (%0)" : : "r"(page + 1), "r"(i * 65539) : "memory");
+        good += run_at(page) == i * 65539;
+    }
+    CHECK(good == 200);
+    // mov [rcx], edx      (rcx: the constant of the next instruction, at an odd address)
+    // mov eax, 0
+    // ret
+    static const uint8_t own[] = { 0x89, 0x11, 0xb8, 0, 0, 0, 0, 0xc3 };
+    memcpy(page + 256, own, sizeof own);
+    uint32_t (*f)(void *, uint32_t) = (uint32_t (*)(void *, uint32_t))(void *)(page + 256);
+    for (uint32_t i = 0; i < 200; i++)
+        good -= f(page + 256 + 3, i * 65539) != i * 65539;
+    CHECK(good == 200);
+}
+#endif
+
 void code_test(void)
 {
     page = VirtualAlloc(NULL, 4096, MEM_RESERVE | MEM_COMMIT, PAGE_EXECUTE_READWRITE);
@@ -169,5 +193,8 @@ void code_test(void)
     within_the_block();
 #endif
     from_another_thread();
+#ifdef __x86_64__
+    unaligned_stores();
+#endif
     VirtualFree(page, 0, MEM_RELEASE);
 }
