@@ -108,12 +108,23 @@ static status_t push(uint64_t sp, const struct delivery *delivery)
     return status;
 }
 
+// Where an exception of this frame is pushed: the program's own stack, but for x64 code of a thread whose CPU area names an
+// emulator stack. Nothing below rsp is touched then, and rsp may be anything.
+static uint64_t delivery_stack(const struct thread *thread, const struct trap_frame *frame)
+{
+    uint64_t base = 0;
+    if (thread->process->emu && exception_x64_state(frame)
+        && user_copy_in(&base, thread->cpu_area + CTX_STACK_BASE, sizeof base) != STATUS_SUCCESS)
+        base = 0;
+    return base ? base : frame->sp;
+}
+
 void exception_deliver_record(struct trap_frame *frame, const struct exception_record *record, const char *detail)
 {
     struct thread *self = thread_current();
     struct process *process = self->process;
     self->frame_replaced = true;
-    uint64_t sp = ((frame->sp & ~(uint64_t)(DELIVERY_ALIGNMENT - 1)) - DELIVERY_BYTES) & ~15ull;
+    uint64_t sp = ((delivery_stack(self, frame) & ~(uint64_t)(DELIVERY_ALIGNMENT - 1)) - DELIVERY_BYTES) & ~15ull;
     struct delivery *delivery = process->exception_dispatcher ? heap_take(sizeof *delivery) : NULL;
     status_t status = STATUS_NO_MEMORY;
     if (delivery) {

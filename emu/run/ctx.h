@@ -26,7 +26,7 @@
 // Offsets in struct emu_ctx. The first 0x60 bytes are CHPE_V2_CPU_AREA_INFO (TEB + 0x1788 points here).
 #define CTX_IN_SIMULATION   0x00
 #define CTX_IN_CALLBACK     0x01
-#define CTX_STACK_BASE      0x08
+#define CTX_STACK_BASE      0x08   // top of a stack for exceptions of x64 code (kernel/exception.c); 0: they go to the program's own stack
 #define CTX_STACK_LIMIT     0x10
 #define CTX_CONTEXT_AMD64   0x18
 #define CTX_DOORBELL        0x20

@@ -43,9 +43,10 @@ struct startup_block {
 // Exceptions at EL0: the kernel pushes EXCEPTION_RECORD and ARM64_NT_CONTEXT and continues at the export
 //   KiUserExceptionDispatcher(EXCEPTION_RECORD *x0, ARM64_NT_CONTEXT *x1)
 // (again its EC body in an x64 process). pc in the context is an x64 rip when the fault was in x64 code: registers
-// in the ARM64EC mapping, v16..v31 zero, NZCV = OF/SF/ZF/CF with C = CF. When the stack cannot take it, or ntdll has no such
-// export, or the exception is raised with first chance 0, the kernel prints the crash report and ends the process
-// with the exception code as exit status.
+// in the ARM64EC mapping, v16..v31 zero, NZCV = OF/SF/ZF/CF with C = CF. If the CPU area of the thread names an emulator
+// stack (emu/run/ctx.h, CTX_STACK_BASE), exceptions of x64 code are pushed onto that one, and rsp may be anything. When the
+// stack cannot take it, or ntdll has no such export, or the exception is raised with first chance 0, the kernel prints the
+// crash report and ends the process with the exception code as exit status.
 #define EXCEPTION_RECORD_BYTES 0x98
 #define ARM64_CONTEXT_BYTES    0x390
 
