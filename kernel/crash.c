@@ -112,7 +112,7 @@ void crash_report(const struct trap_frame *frame, const struct exception_record 
                 status_name((status_t)record->code), access, (unsigned long long)record->address,
                 place(as, record->address, module, sizeof module), detail && detail[0] ? ": " : "", detail ? detail : "");
     say("%s", line);
-    bool x64 = exception_x64_state(frame);
+    bool x64 = exception_x64_state(thread_current());
     say("  %s code at 0x%llx (%s), thread %llu", x64 ? "x64" : "arm64", (unsigned long long)frame->elr,
         place(as, frame->elr, module, sizeof module), (unsigned long long)self->id);
     if (x64) {

@@ -12,26 +12,27 @@
 // Carved from the stack for KiUserExceptionDispatcher, as Windows lays it: context at sp, record at +0x3b0.
 enum { DELIVERY_BYTES = 0x460, DELIVERY_RECORD = 0x3b0, DELIVERY_ALIGNMENT = 64 };
 static const uint64_t NZCV = 0xf0000000;
+enum { NZCV_C = 1 << 29 };
 
-// rflags bits without a home in NZCV; the CPU area keeps them.
-enum { EFLAGS_CF = 1, EFLAGS_PF = 4, EFLAGS_AF = 0x10, EFLAGS_ZF = 0x40, EFLAGS_SF = 0x80, EFLAGS_DF = 0x400, EFLAGS_OF = 0x800 };
+// rflags bits with a home in NZCV; the CPU area keeps the others.
+enum { EFLAGS_CF = 1, EFLAGS_ZF = 0x40, EFLAGS_SF = 0x80, EFLAGS_OF = 0x800 };
 
-bool exception_x64_state(const struct trap_frame *frame)
+bool exception_x64_state(const struct thread *thread)
 {
-    struct process *process = thread_current()->process;
-    return process->emu && !aspace_is_ec(process->aspace, frame->elr);
+    struct process *process = thread->process;
+    return process->emu && !aspace_is_ec(process->aspace, thread_frame(thread)->elr);
 }
 
-void exception_enter_x64(struct trap_frame *frame)
+void exception_enter_x64(struct thread *thread)
 {
-    struct thread *self = thread_current();
+    struct trap_frame *frame = thread_frame(thread);
     uint32_t kept = 0;
-    if (user_copy_in(&kept, self->cpu_area + CTX_EFLAGS, sizeof kept) != STATUS_SUCCESS)
+    if (user_copy_in(&kept, thread->cpu_area + CTX_EFLAGS, sizeof kept) != STATUS_SUCCESS)
         kept = 0;
-    uint32_t eflags = (kept & (EFLAGS_PF | EFLAGS_AF | EFLAGS_DF)) | (frame->spsr >> 31 & 1 ? EFLAGS_SF : 0)
+    uint32_t eflags = (kept & CTX_EFLAGS_BITS) | (frame->spsr >> 31 & 1 ? EFLAGS_SF : 0)
                     | (frame->spsr >> 30 & 1 ? EFLAGS_ZF : 0) | (frame->spsr >> 29 & 1 ? EFLAGS_CF : 0)
                     | (frame->spsr >> 28 & 1 ? EFLAGS_OF : 0);
-    emu_enter(self->process->emu, frame, self->cpu_area, frame->elr, eflags);
+    emu_enter(thread->process->emu, frame, thread->cpu_area, frame->elr, eflags);
 }
 
 // ---- contexts ----
@@ -60,13 +61,18 @@ void context_build(const struct thread *thread, struct arm64_context *out)
     memcpy(out->v, fp->v, sizeof out->v);
     out->fpcr = fp->fpcr;
     out->fpsr = fp->fpsr;
-    if (thread == thread_current() && exception_x64_state(frame))
+    if (thread == thread_current() && exception_x64_state(thread))
         clear_homeless(out);
+    if (thread != thread_current() && thread->process->emu && frame->elr == EMU_STUB_ADDRESS(EMU_STUB_DISPATCH)) {
+        out->pc = frame->x[9];              // about to enter x64 code: a context was set
+        out->cpsr ^= NZCV_C;
+        clear_homeless(out);
+    }
 }
 
-void context_apply(struct trap_frame *frame, const struct arm64_context *context)
+void context_apply_state(struct thread *thread, const struct arm64_context *context)
 {
-    struct thread *self = thread_current();
+    struct trap_frame *frame = thread_frame(thread);
     if (context->flags & CONTEXT_CONTROL) {
         frame->x[29] = context->x[29];
         frame->x[30] = context->x[30];
@@ -80,13 +86,22 @@ void context_apply(struct trap_frame *frame, const struct arm64_context *context
                 frame->x[i] = context->x[i];
     }
     if (context->flags & CONTEXT_FLOATING_POINT) {
-        memcpy(self->fp.v, context->v, sizeof self->fp.v);
-        self->fp.fpcr = context->fpcr;
-        self->fp.fpsr = context->fpsr;
-        // The switch away saves the registers into self->fp: nothing may come between the copy and the load.
-        fp_load(&self->fp);
+        memcpy(thread->fp.v, context->v, sizeof thread->fp.v);
+        thread->fp.fpcr = context->fpcr;
+        thread->fp.fpsr = context->fpsr;
+        // The switch away saves the registers into thread->fp: nothing may come between the copy and the load.
+        if (thread == thread_current())
+            fp_load(&thread->fp);
     }
-    self->frame_replaced = true;
+    if (thread == thread_current())
+        thread->frame_replaced = true;
+}
+
+void context_apply(struct thread *thread, const struct arm64_context *context)
+{
+    context_apply_state(thread, context);
+    if (exception_x64_state(thread))
+        exception_enter_x64(thread);
 }
 
 // ---- delivery ----

@@ -45,14 +45,15 @@ void exception_deliver_record(struct trap_frame *frame, const struct exception_r
 // No handler will see it: report and end of the process.
 void exception_crash(struct trap_frame *frame, const struct exception_record *record, const char *detail);
 
-bool exception_x64_state(const struct trap_frame *frame);
+bool exception_x64_state(const struct thread *thread);
 // From x64 state into the translator: the thread goes on at elr.
-void exception_enter_x64(struct trap_frame *frame);
+void exception_enter_x64(struct thread *thread);
 
-// A context out of a thread's registers (the caller's own, or those of one that does not run) and back into the
-// caller's. Only what context->flags names is taken in; NZCV is all that is taken of cpsr; x18 stays.
+// A context out of a thread's registers (the caller's own, or those of one that does not run) and back into them.
+// Only what context->flags names is taken in; NZCV is all that is taken of cpsr; x18 stays.
 void context_build(const struct thread *thread, struct arm64_context *out);
-void context_apply(struct trap_frame *frame, const struct arm64_context *context);
+void context_apply_state(struct thread *thread, const struct arm64_context *context);
+void context_apply(struct thread *thread, const struct arm64_context *context);     // and x64 code goes on in the translator
 
 // kernel/crash.c: writes the report to the launcher's stderr and the log; one line of it goes to line.
 void crash_report(const struct trap_frame *frame, const struct exception_record *record, const char *detail,

@@ -9,6 +9,7 @@
 enum {
     SHARED_NATIVE_ARCHITECTURE = 0x26a, SHARED_SYSTEM_ROOT = 0x30, SHARED_BUILD = 0x260, SHARED_PRODUCT_TYPE = 0x264,
     SHARED_PRODUCT_VALID = 0x268, SHARED_MAJOR = 0x26c, SHARED_MINOR = 0x270, SHARED_PROCESSORS = 0x3c0,
+    SHARED_XSTATE = 0x3d8,
 };
 enum { ARCHITECTURE_ARM64 = 12, PRODUCT_WORKSTATION = 1 };
 
@@ -17,6 +18,23 @@ static pa_t shared_frame;
 static void put(uint8_t *page, unsigned offset, uint64_t value, unsigned bytes)
 {
     memcpy(page + offset, &value, bytes);
+}
+
+// XSTATE_CONFIGURATION, for x64 programs: x87, SSE and AVX, XSAVEOPT, the standard format (SDM vol. 1, 13.4).
+static void fill_xstate(uint8_t *at)
+{
+    static const struct { uint32_t offset, bytes; } features[] = { { 0, 160 }, { 160, 256 }, { 576, 256 } };
+    enum { FEATURES = 0x18, ALL_FEATURES = 0x22c };
+    put(at, 0, 7, 8);                                   // enabled
+    put(at, 8, 7, 8);                                   // of these, volatile
+    put(at, 0x10, 832, 4);                              // bytes of an area
+    put(at, 0x14, 1, 4);                                // optimized save
+    for (unsigned i = 0; i < sizeof features / sizeof *features; i++) {
+        put(at, FEATURES + 8 * i, features[i].offset, 4);
+        put(at, FEATURES + 8 * i + 4, features[i].bytes, 4);
+        put(at, ALL_FEATURES + 4 * i, features[i].bytes, 4);
+    }
+    put(at, ALL_FEATURES - 4, 832, 4);                  // bytes of all of them
 }
 
 static void fill(uint8_t *page)
@@ -31,6 +49,7 @@ static void fill(uint8_t *page)
     put(page, SHARED_PRODUCT_VALID, 1, 1);
     put(page, SHARED_NATIVE_ARCHITECTURE, ARCHITECTURE_ARM64, 2);
     put(page, SHARED_PROCESSORS, cpu_count, 4);
+    fill_xstate(page + SHARED_XSTATE);
 }
 
 status_t shared_data_start(void)

@@ -66,7 +66,7 @@ void syscall_from_x64(struct trap_frame *frame)
         return;
     frame->x[8] = (uint64_t)(int64_t)status;
     frame->x[0] = frame->elr;                   // SYSCALL leaves rip in rcx (SDM vol. 2)
-    exception_enter_x64(frame);
+    exception_enter_x64(self);
 }
 
 // ---- shared by handlers ----

@@ -72,6 +72,8 @@ a64_reg lower_flags_word(struct lower_context *cx, bool all)
         a64_bfi(b, A64_X, r, u, 11, 1);                     // OF
         a64_ldr_uimm(b, 2, A64_ZERO, u, 28, CTX_DF);
         a64_bfi(b, A64_X, r, u, 10, 1);                     // DF
+        a64_ldr_uimm(b, 2, A64_ZERO, u, 28, CTX_EFLAGS_KEPT);
+        a64_orr_reg(b, A64_X, r, r, u, A64_LSL, 0);
     }
     return r;
 }
@@ -109,6 +111,23 @@ bool lower_pushf(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
+// NT, AC and ID of a register: only kept. Of 16 bits NT alone.
+static void lower_keep_flags(struct lower_context *cx, a64_reg r, unsigned bytes)
+{
+    struct a64_buf *b = cx->b;
+    a64_reg t = lower_temp(cx);
+    if (bytes == 2) {
+        a64_reg u = lower_temp(cx);
+        a64_ldr_uimm(b, 2, A64_ZERO, t, 28, CTX_EFLAGS_KEPT);
+        a64_ubfx(b, A64_W, u, r, 14, 1);
+        a64_bfi(b, A64_W, t, u, 14, 1);
+    } else {
+        a64_mov_const(b, A64_W, t, CTX_KEPT_BITS);
+        a64_and_reg(b, A64_W, t, t, r, A64_LSL, 0);
+    }
+    a64_str_uimm(b, 2, t, 28, CTX_EFLAGS_KEPT);
+}
+
 bool lower_popf(struct lower_context *cx, const struct x64_insn *insn)
 {
     struct a64_buf *b = cx->b;
@@ -121,6 +140,7 @@ bool lower_popf(struct lower_context *cx, const struct x64_insn *insn)
     a64_add_imm(b, A64_X, A64_SP, A64_SP, insn->opsize);
     a64_ubfx(b, A64_X, t, r, 10, 1);
     a64_str_uimm(b, 2, t, 28, CTX_DF);
+    lower_keep_flags(cx, r, insn->opsize);
     lower_flags_from_word(cx, r, true);
     lower_bind(cx, d->back);
     return true;

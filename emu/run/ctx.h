@@ -33,7 +33,8 @@
 #define CTX_EMULATOR_DATA   0x30
 #define CTX_DF              0x68   // u32: 0, or 1 when the direction flag is set
 #define CTX_MXCSR           0x6c   // u32: bits with no home in FPCR/FPSR (DAZ without AFP, DE); the rest is read from FPCR/FPSR
-#define CTX_EFLAGS          0x70   // u32: PF, AF, DF of the last context handed out or taken in (conversion loses them)
+#define CTX_EFLAGS          0x70   // u32: CTX_EFLAGS_BITS of the last context handed out or taken in (conversion loses them)
+#define CTX_EFLAGS_KEPT     0x74   // u32: CTX_KEPT_BITS, as POPF or a context set them; nothing here looks at them but PUSHF
 #define CTX_SWITCHES        0x80   // u64: transitions between x64 and EC code
 #define CTX_SPILL           0x90   // 16 * u64: the lowering's own spill slots
 #define CTX_YMM_HIGH        0x110  // 16 * 16 bytes
@@ -45,6 +46,10 @@
 #define CTX_X87_TAG         0x2a4  // u16: bit n set: physical register n is in use
 #define CTX_X87_OPCODE      0x2a6  // u16
 #define CTX_BYTES           0x400
+
+#define CTX_KEPT_BITS       0x244000    // NT, AC, ID
+#define CTX_EFLAGS_BITS     0x244514    // these, PF, AF, DF and TF
+#define CTX_MXCSR_BITS      0x42        // what CTX_MXCSR holds of MXCSR: DAZ, DE
 
 // Branch target table at EMU_TABLE_BASE: 2^16 entries of one u64, so that a look-up is one single-copy atomic load.
 //   index  = (rip ^ rip >> 16) & 0xffff

@@ -20,10 +20,12 @@ enum { ARM_CONTEXT_ALL = 0x400007, CONTEXT_UNWOUND = 0x20000000 };
 // To and from what programs see in this kind of process (a plain copy in an Arm64 process).
 void context_from_arm(CONTEXT *out, const struct arm_context *in);
 void context_to_arm(struct arm_context *out, const CONTEXT *in);
-// PF, AF and DF, which have no place in the kernel's context: the CPU area holds those of the exception that was just
-// delivered, and the kernel takes them from there when x64 code continues (context null: none are set). Nothing to do in an Arm64 process.
-void context_take_lost_flags(CONTEXT *context);
-void context_leave_lost_flags(const CONTEXT *context);
+// The context of an exception that the kernel has just delivered. Of x64 code it is complete: what the translator keeps in
+// the CPU area (x87, upper halves of ymm registers, flags without a home in NZCV) included. *out is followed by room for the
+// extended state, struct context_room.
+void context_from_kernel(CONTEXT *out, const struct arm_context *in, uint32_t code);
+// The calling thread goes on with what the context's flags name; returns only when that fails.
+NTSTATUS context_continue(const CONTEXT *context);
 
 uint64_t context_pc(const CONTEXT *c);
 uint64_t context_sp(const CONTEXT *c);

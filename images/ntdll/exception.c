@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Exceptions: vectored handlers, then the frames, then the unhandled-exception filter, then the kernel's crash report.
 #include "images/ntdll/unwind.h"
+#include "images/ntdll/xstate.h"
 
 struct vectored { struct vectored *next, *previous; PVECTORED_EXCEPTION_HANDLER handler; int users; bool removed; };
 struct vectored_list { struct vectored *first, *last; };
@@ -71,19 +72,17 @@ PTOP_LEVEL_EXCEPTION_FILTER NTAPI RtlSetUnhandledExceptionFilter(PTOP_LEVEL_EXCE
 }
 
 DECLSPEC_NORETURN void context_resume(const CONTEXT *context) {
-    struct arm_context arm;
-    context_to_arm(&arm, context);
-    context_leave_lost_flags(context);
-    status_t status = SYS(context_continue, &arm);
+    status_t status = context_continue(context);
     fatal(status, "a context cannot be continued: status %8x", (unsigned)status);
 }
 
 DECLSPEC_NORETURN static void dispatch(EXCEPTION_RECORD *record, struct arm_context *arm, bool from_kernel) {
-    _Alignas(16) CONTEXT context;
-    context_from_arm(&context, arm);
-    if (from_kernel) context_take_lost_flags(&context);
-    EXCEPTION_POINTERS pointers = { record, &context };
-    bool go_on = vectored_call(&exception_handlers, &pointers) || frames_dispatch(record, &context);
+    struct context_room room;
+    CONTEXT *context = &room.context;
+    if (from_kernel) context_from_kernel(context, arm, record->ExceptionCode);
+    else context_from_arm(context, arm);
+    EXCEPTION_POINTERS pointers = { record, context };
+    bool go_on = vectored_call(&exception_handlers, &pointers) || frames_dispatch(record, context);
     if (!go_on && unhandled_filter) {
         LONG verdict = unhandled_filter(&pointers);
         if (verdict == EXCEPTION_EXECUTE_HANDLER) SYS(process_terminate, HANDLE_CURRENT_PROCESS, (uint32_t)record->ExceptionCode);
@@ -91,7 +90,7 @@ DECLSPEC_NORETURN static void dispatch(EXCEPTION_RECORD *record, struct arm_cont
     }
     if (go_on) {
         vectored_call(&continue_handlers, &pointers);
-        context_resume(&context);
+        context_resume(context);
     }
     SYS(exception_raise, record, arm, 0);           // second chance: the kernel reports the crash and ends the process
     SYS(process_terminate, HANDLE_CURRENT_PROCESS, (uint32_t)record->ExceptionCode);
@@ -115,10 +114,7 @@ DECLSPEC_NORETURN VOID NTAPI RtlRaiseStatus(NTSTATUS status) {
 
 NTSTATUS NTAPI NtContinue(PCONTEXT context, BOOLEAN alert) {
     (void)alert;
-    struct arm_context arm;
-    context_to_arm(&arm, context);
-    context_leave_lost_flags(context);
-    return SYS(context_continue, &arm);
+    return context_continue(context);
 }
 
 NTSTATUS NTAPI NtRaiseException(PEXCEPTION_RECORD record, PCONTEXT context, BOOL first_chance) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Over the frames of a thread: looking for one that handles an exception, and unwinding to one.
 #include "images/ntdll/unwind.h"
+#include "images/ntdll/xstate.h"
 
 static bool frame_is_valid(uint64_t frame) {
     return !(frame & 7) && frame >= TEB_FIELD(uint64_t, TEB_DEALLOCATION_STACK) && frame <= TEB_FIELD(uint64_t, TEB_STACK_BASE);
@@ -49,6 +50,7 @@ static bool collided_frame(struct dispatcher *d, CONTEXT *inner, CONTEXT *caller
 // ---- the search -----------------------------------------------------------------------------------------------------------
 bool frames_dispatch(EXCEPTION_RECORD *record, CONTEXT *context) {
     CONTEXT inner, caller = *context;
+    caller.ContextFlags &= ~(DWORD)CONTEXT_EXTENDED;        // nothing is behind the copies
     struct nonvolatile registers;
     struct dispatcher d = { .context = &inner, .nonvolatile = &registers };
     uint64_t nested = 0;

@@ -53,6 +53,7 @@ typedef uint64_t handle_t;                       // multiple of 4; 0 is none
     X(0x40, exception_raise,   3)  /* const EXCEPTION_RECORD *, const ARM64_NT_CONTEXT *, first chance (0/1) */ \
     X(0x41, context_continue,  1)  /* const ARM64_NT_CONTEXT *: does not return */ \
     X(0x42, context_get,       2)  /* thread (suspended or current), ARM64_NT_CONTEXT * */ \
+    X(0x43, context_set,       2)  /* suspended thread of this process, const ARM64_NT_CONTEXT * */ \
     X(0x48, debug_print,       2)  /* UTF-8 text, bytes: one kernel log line */
 
 enum syscall_number {

@@ -235,7 +235,7 @@ status_t sys_exception_raise(uint64_t record_at, uint64_t context_at, uint64_t f
         status = context_in(context_at, &context);
     if (status != STATUS_SUCCESS)
         return status;
-    context_apply(frame, context);
+    context_apply_state(thread_current(), context);
     heap_give(context);
     if (first_chance)
         exception_deliver_record(frame, &record, NULL);
@@ -247,14 +247,11 @@ status_t sys_exception_raise(uint64_t record_at, uint64_t context_at, uint64_t f
 status_t sys_context_continue(uint64_t context_at)
 {
     struct arm64_context *context;
-    struct trap_frame *frame = thread_frame(thread_current());
     status_t status = context_in(context_at, &context);
     if (status != STATUS_SUCCESS)
         return status;
-    context_apply(frame, context);
+    context_apply(thread_current(), context);
     heap_give(context);
-    if (exception_x64_state(frame))
-        exception_enter_x64(frame);
     return STATUS_SUCCESS;
 }
 
@@ -275,6 +272,27 @@ status_t sys_context_get(uint64_t handle, uint64_t out)
     if (status == STATUS_SUCCESS)
         status = user_copy_out(out, context, sizeof *context);
     heap_give(context);
+    object_release(object);
+    return status;
+}
+
+// A pc in x64 code goes through the translator, whose part of the state is the thread's CPU area (exception.h).
+status_t sys_context_set(uint64_t handle, uint64_t from)
+{
+    struct object *object;
+    struct arm64_context *context;
+    status_t status = syscall_object(handle, OBJECT_THREAD, RIGHT_MODIFY, &object, NULL);
+    if (status != STATUS_SUCCESS)
+        return status;
+    struct thread *thread = (struct thread *)object;
+    if (thread->state != THREAD_SUSPENDED || thread->process != thread_current()->process)
+        status = STATUS_ACCESS_DENIED;
+    else
+        status = context_in(from, &context);
+    if (status == STATUS_SUCCESS) {
+        context_apply(thread, context);
+        heap_give(context);
+    }
     object_release(object);
     return status;
 }
