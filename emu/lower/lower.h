@@ -24,6 +24,10 @@ struct emu_features {          // of the core; probed once (ID_AA64*). All false
 
 enum memory_model { MODEL_PLAIN, MODEL_TSO };
 
+// How MXCSR is kept. FP_FAST: in FPCR and FPSR, all exceptions masked, FTZ = DAZ, DE not tracked. FP_EXACT: in the context (CTX_MXCSR);
+// see lower_exact.c.
+enum fp_model { FP_FAST, FP_EXACT };
+
 struct code_source {
     // Copies up to `max` bytes of x64-executable, non-EC memory at va; returns how many (0: may not be executed).
     size_t (*read)(void *context, uint64_t va, uint8_t *buffer, size_t max);
@@ -34,8 +38,9 @@ struct code_source {
 struct lower_config {
     struct emu_features features;
     enum memory_model model;
+    enum fp_model fp_model;
     uint64_t code_va;          // EL0 address the first code word will run at
-    uint64_t stub_dispatch;    // EMU_STUB_ADDRESS(EMU_STUB_DISPATCH): within +-128 MiB of code_va
+    uint64_t stub_dispatch;    // the dispatcher of the floating-point model: within +-128 MiB of code_va
     uint32_t max_instructions; // bound of a region; 0: default (1 is legal and used by tests)
     bool trap_by_brk;          // `brk #n` instead of `svc #n`: for test programs under an operating system that has its own svc
 };

@@ -10,7 +10,7 @@
 
 struct spinlock emu_lock = SPINLOCK(LOCK_EMU, "translator");
 struct emu_features emu_features;
-struct code_cache shared_caches[2];
+struct code_cache shared_caches[SHARED_CACHES];
 static struct emu_process *processes;
 static pa_t stub_frame, ret_frame;
 
@@ -22,8 +22,9 @@ status_t emu_init(void)
     status_t status = frame_take(FRAME_CODE, &stub_frame);
     if (!NT_ERROR(status))
         status = frame_take(FRAME_CODE, &ret_frame);
-    for (int model = MODEL_PLAIN; model <= MODEL_TSO && !NT_ERROR(status); model++)
-        status = cache_init(&shared_caches[model], EMU_SHARED_CACHE, EMU_SHARED_BYTES);
+    for (unsigned i = 0; i < SHARED_CACHES && !NT_ERROR(status); i++)
+        status = cache_init(&shared_caches[i], (i / 2 == FP_EXACT ? EMU_SHARED_EXACT : EMU_SHARED_FAST) + i % 2 * EMU_SHARED_BYTES,
+                            EMU_SHARED_BYTES);
     if (NT_ERROR(status))
         return status;
     CHECK(emu_stubs_end - emu_stubs_start == PAGE_BYTES);
@@ -56,11 +57,11 @@ status_t emu_process_create(struct aspace *as, struct emu_process **out)
     if (!NT_ERROR(status))
         status = aspace_set_ec(as, EMU_RET_BYTE, PAGE_BYTES, false);
     if (!NT_ERROR(status))
-        status = reserve(as, EMU_SHARED_CACHE, EMU_SHARED_BYTES, REGION_EC);
+        status = reserve(as, shared_cache(p)->base, EMU_SHARED_BYTES, REGION_EC);
     if (!NT_ERROR(status))
         status = reserve(as, EMU_PRIVATE_CACHE, EMU_PRIVATE_BYTES, REGION_EC);
     if (!NT_ERROR(status))
-        status = table_create(p);
+        status = table_create(p, FP_FAST);
     if (NT_ERROR(status)) {
         cache_destroy(&p->private_cache);
         heap_give(p);
@@ -155,20 +156,38 @@ status_t emu_process_make_tso(struct emu_process *p)
         // The only thread there is now is in the kernel, called from native code or about to be re-entered by rip.
         p->model = MODEL_TSO;
         drop_all(p);
-        p->shared_mapped = 0;
-        status = aspace_unmap(p->as, EMU_SHARED_CACHE);
-        if (!NT_ERROR(status))
-            status = reserve(p->as, EMU_SHARED_CACHE, EMU_SHARED_BYTES, REGION_EC);
+        status = reserve(p->as, shared_cache(p)->base, EMU_SHARED_BYTES, REGION_EC);
     }
     spin_unlock(&emu_lock);
     return status;
+}
+
+status_t process_make_exact(struct emu_process *p)
+{
+    if (p->fp_model == FP_EXACT)
+        return STATUS_SUCCESS;
+    unsigned index = FP_EXACT * 2u + p->model;
+    status_t status = reserve(p->as, shared_caches[index].base, EMU_SHARED_BYTES, REGION_EC);
+    if (!NT_ERROR(status))
+        status = reserve(p->as, EMU_STUBS_EXACT, 0x10000, REGION_EC);
+    if (!NT_ERROR(status))
+        status = aspace_map_frames(p->as, EMU_STUBS_EXACT, &stub_frame, 1, PAGE_EXECUTE_READ, REGION_EC | REGION_KERNEL);
+    if (!NT_ERROR(status))
+        status = table_create(p, FP_EXACT);
+    if (NT_ERROR(status))
+        return status;
+    // The table of FP_FAST stays empty: other threads, still in old code, come to the kernel at their next indirect branch. Old shared
+    // code that branches among itself may go on; its thread keeps MXCSR as FP_FAST does until it leaves.
+    drop_all(p);
+    p->fp_model = FP_EXACT;
+    return STATUS_SUCCESS;
 }
 
 void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t rip, uint32_t eflags)
 {
     frame->x[28] = cpu_area;
     frame->x[9] = rip;
-    frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+    frame->elr = stub_dispatch(p);
     state_to_entry(p, frame, eflags);
 }
 
@@ -181,7 +200,7 @@ static void invalidate_page(struct emu_process *p, uint64_t page)
             table_remove(p, region->entries[i].rip);
         region_kill(region);
     }
-    struct page_regions *shared = map_get(&shared_caches[p->model].by_page, page);
+    struct page_regions *shared = map_get(&shared_cache(p)->by_page, page);
     if (p->shares && shared && shared->count) {
         // The process changed code of an image: from now on it translates for itself. Threads of it that are in shared code
         // leave it at their next indirect branch.

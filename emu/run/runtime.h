@@ -2,8 +2,8 @@
 // Inside of the translator runtime: code caches, translated regions, what a process has of them.
 //
 // Idea. A region is one translation: some x64 blocks, their arm64 code in a cache, a table of points (code offset -> rip) and
-// its direct exits. Regions of image code go to a shared cache, one per memory model, mapped at the same address in every x64
-// process; they are found by rip and hold for a process whose pages there are the very frames they were made from. Everything
+// its direct exits. Regions of image code go to a shared cache, one per memory and floating-point model, mapped at the same address in
+// every x64 process; they are found by rip and hold for a process whose pages there are the very frames they were made from. Everything
 // else goes to the process's own cache. Direct exits are patched branches; indirect ones go through the process's branch
 // target table (emu/run/ctx.h).
 //
@@ -22,6 +22,7 @@
 #include "kernel/lock.h"
 
 #define CACHE_CHUNK_BYTES (256 * 1024)
+#define SHARED_CACHES 4
 
 struct region;
 
@@ -66,8 +67,9 @@ struct page_regions { uint32_t count, capacity; struct region **list; };
 struct emu_process {
     struct aspace *as;
     enum memory_model model;
-    bool shares;                            // uses the shared cache of its model
-    uint32_t shared_mapped;                 // chunks of it mapped so far
+    enum fp_model fp_model;
+    bool shares;                            // uses the shared cache of its models
+    uint32_t shared_mapped[SHARED_CACHES];  // chunks of each mapped so far
     uint32_t private_mapped;
     struct code_cache private_cache;
     struct map watched;                     // set of x64 page addresses
@@ -80,7 +82,20 @@ struct emu_process {
 
 extern struct spinlock emu_lock;
 extern struct emu_features emu_features;
-extern struct code_cache shared_caches[2];  // by enum memory_model
+extern struct code_cache shared_caches[SHARED_CACHES];  // at fp_model * 2 + model
+
+// The shared cache of the process's models. Threads may still be inside of code from the others.
+static inline unsigned shared_index(const struct emu_process *p) { return p->fp_model * 2u + p->model; }
+static inline struct code_cache *shared_cache(const struct emu_process *p) { return &shared_caches[shared_index(p)]; }
+// Where x64 code goes on at the address in x9.
+static inline uint64_t stub_dispatch(const struct emu_process *p)
+{
+    return p->fp_model == FP_EXACT ? EMU_STUBS_EXACT + 32u * EMU_STUB_DISPATCH_EXACT : EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+}
+
+// process.c
+// From now on the process translates for FP_EXACT; for good. emu_lock is held. Idempotent.
+status_t process_make_exact(struct emu_process *p);
 
 // features.c
 struct emu_features emu_probe_features(void);
@@ -103,8 +118,8 @@ void     region_link(struct link *link, struct region *to, uint64_t code_va);
 void     region_kill(struct region *region);        // nothing leads there any more; its own links are forgotten, never made again
 const struct lower_point *region_point(const struct region *region, uint64_t code_va);
 
-// table.c: the branch target table
-status_t table_create(struct emu_process *p);
+// table.c: the branch target table of the process's floating-point model
+status_t table_create(struct emu_process *p, enum fp_model model);
 status_t table_put(struct emu_process *p, uint64_t rip, uint64_t code_va);
 void     table_remove(struct emu_process *p, uint64_t rip);
 void     table_clear(struct emu_process *p);

@@ -15,15 +15,16 @@ static bool in_range(uint64_t pc, uint64_t base, uint64_t bytes)
 
 bool state_in_stubs(uint64_t pc)
 {
-    return in_range(pc, EMU_STUBS_BASE, 0x10000);
+    return in_range(pc, EMU_STUBS_BASE, 0x10000) || in_range(pc, EMU_STUBS_EXACT, 0x10000);
 }
 
 struct region *state_region(struct emu_process *p, uint64_t pc)
 {
     if (in_range(pc, EMU_PRIVATE_CACHE, EMU_PRIVATE_BYTES))
         return cache_region_at(&p->private_cache, pc);
-    if (in_range(pc, EMU_SHARED_CACHE, EMU_SHARED_BYTES))
-        return cache_region_at(&shared_caches[p->model], pc);
+    for (unsigned i = 0; i < SHARED_CACHES; i++)
+        if (in_range(pc, shared_caches[i].base, EMU_SHARED_BYTES))
+            return cache_region_at(&shared_caches[i], pc);
     return NULL;
 }
 

@@ -8,6 +8,7 @@
 
 #define HIGH_STUBS  0x7ffd          // EMU_STUBS_BASE >> 32, its low half is 0
 #define HIGH_TABLE  0x7ffe          // EMU_TABLE_BASE >> 32
+#define HIGH_EXACT  0x7ffc          // EMU_TABLE_EXACT >> 32
 #define HIGH_BITMAP 0x7ff4          // EC_BITMAP_BASE >> 32
 #define TEB_CPU_AREA 0x1788
 
@@ -32,14 +33,15 @@ emu_stubs_start:
     slot stub_get_information
     slot stub_set_information
     slot stub_enter_ec
+    slot stub_dispatch_exact
     .balign 32
 
 stub_miss:
     svc #SVC_EMU_MISS               // the kernel resumes at the target's code
 
 // x9 = target. One table look-up (ctx.h); the entry's low word is the code's distance from the stubs.
-stub_dispatch:
-    movz x11, #HIGH_TABLE, lsl #32
+    .macro dispatch high
+    movz x11, #\high, lsl #32
     eor x10, x9, x9, lsr #16
     and x10, x10, #0xffff
     ldr x10, [x11, x10, lsl #3]
@@ -49,6 +51,13 @@ stub_dispatch:
     mov w10, w10
     movk x10, #HIGH_STUBS, lsl #32
     br x10
+    .endm
+
+stub_dispatch:
+    dispatch HIGH_TABLE
+
+stub_dispatch_exact:
+    dispatch HIGH_EXACT
 
     .macro count_switch             // x28 = CPU area; uses x10
     ldr x10, [x28, #CTX_SWITCHES]

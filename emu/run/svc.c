@@ -161,7 +161,7 @@ static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame
         state_to_x64(p, frame, point);
     if (outcome == EMU_RESUME && region->dead && !region->once) {   // what follows may have changed
         frame->x[9] = insn.rip + insn.length;
-        frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+        frame->elr = stub_dispatch(p);
     }
     return outcome;
 }
@@ -250,9 +250,10 @@ enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame)
     const struct lower_point *point = region ? region_point(region, frame->elr) : NULL;
     bool shared = region && region->cache != &p->private_cache;
     p->counters.entries_fault++;
-    if (shared && (frame->elr - region->cache->base) / CACHE_CHUNK_BYTES >= p->shared_mapped) {
+    uint32_t *mapped = shared ? &p->shared_mapped[region->cache - shared_caches] : NULL;
+    if (shared && (frame->elr - region->cache->base) / CACHE_CHUNK_BYTES >= *mapped) {
         // Another process let shared code grow; a linked branch came here before this process had the pages.
-        outcome = NT_ERROR(cache_map(region->cache, p->as, &p->shared_mapped)) ? EMU_EXCEPTION : EMU_RESUME;
+        outcome = NT_ERROR(cache_map(region->cache, p->as, mapped)) ? EMU_EXCEPTION : EMU_RESUME;
     } else if (point) {
         state_to_x64(p, frame, point);
         outcome = EMU_EXCEPTION;

@@ -7,9 +7,14 @@
 
 #define TABLE_BYTES (8u << CTX_TABLE_BITS)
 
-status_t table_create(struct emu_process *p)
+static uva_t table_base(enum fp_model model)
 {
-    uva_t base = EMU_TABLE_BASE;
+    return model == FP_EXACT ? EMU_TABLE_EXACT : EMU_TABLE_BASE;
+}
+
+status_t table_create(struct emu_process *p, enum fp_model model)
+{
+    uva_t base = table_base(model);
     uint64_t size = TABLE_BYTES;
     return aspace_allocate(p->as, &base, &size, PAGE_READONLY, REGION_COMMIT | REGION_KERNEL);
 }
@@ -17,7 +22,7 @@ status_t table_create(struct emu_process *p)
 static uint64_t *table_slot(struct emu_process *p, uint64_t rip)
 {
     uint64_t offset = ((rip ^ rip >> 16) & ((1u << CTX_TABLE_BITS) - 1)) * 8;
-    pa_t frame = aspace_frame(p->as, EMU_TABLE_BASE + (offset & ~(PAGE_BYTES - 1)));
+    pa_t frame = aspace_frame(p->as, table_base(p->fp_model) + (offset & ~(PAGE_BYTES - 1)));
     return frame ? (uint64_t *)((uint8_t *)frame_pointer(frame) + offset % PAGE_BYTES) : NULL;
 }
 
@@ -41,7 +46,7 @@ void table_remove(struct emu_process *p, uint64_t rip)
 void table_clear(struct emu_process *p)
 {
     for (uint64_t offset = 0; offset < TABLE_BYTES; offset += PAGE_BYTES) {
-        pa_t frame = aspace_frame(p->as, EMU_TABLE_BASE + offset);
+        pa_t frame = aspace_frame(p->as, table_base(p->fp_model) + offset);
         uint64_t *slots = frame ? frame_pointer(frame) : NULL;
         for (uint32_t i = 0; slots && i < PAGE_BYTES / 8; i++)
             __atomic_store_n(&slots[i], 0, __ATOMIC_RELAXED);

@@ -98,11 +98,11 @@ static enum emu_outcome exhausted(struct exception *out, uint64_t rip, status_t 
 static enum emu_outcome translate(struct emu_process *p, uint64_t rip, bool shared, bool once, struct region **out,
                                   struct exception *exception)
 {
-    struct code_cache *cache = shared ? &shared_caches[p->model] : &p->private_cache;
+    struct code_cache *cache = shared ? shared_cache(p) : &p->private_cache;
     struct reading reading = { .p = p, .shared = shared, .watch = !once };
     struct code_source source = { read_code, is_ec, &reading };
-    struct lower_config config = { .features = emu_features, .model = p->model,
-                                   .stub_dispatch = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH), .max_instructions = once ? 1 : 0 };
+    struct lower_config config = { .features = emu_features, .model = p->model, .fp_model = p->fp_model,
+                                   .stub_dispatch = stub_dispatch(p), .max_instructions = once ? 1 : 0 };
     struct lower_result result;
     for (;;) {
         uint8_t *kernel;
@@ -139,7 +139,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, bool shar
     p->counters.x64_instructions_translated += result.x64_instructions;
     p->counters.blocks++;
     p->counters.cache_bytes += result.code_count * 4;
-    status = cache_map(cache, p->as, shared ? &p->shared_mapped : &p->private_mapped);
+    status = cache_map(cache, p->as, shared ? &p->shared_mapped[shared_index(p)] : &p->private_mapped);
     return NT_ERROR(status) ? exhausted(exception, rip, status) : EMU_RESUME;
 }
 
@@ -169,17 +169,17 @@ enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *c
     }
     *region = map_get(&p->private_cache.by_rip, rip);
     if (!*region && p->shares) {
-        struct code_cache *shared = &shared_caches[p->model];
+        struct code_cache *shared = shared_cache(p);
         *region = map_get(&shared->by_rip, rip);
         if (*region && !region_fits(p, *region))
             *region = NULL;
-        if (*region && NT_ERROR(cache_map(shared, p->as, &p->shared_mapped)))
+        if (*region && NT_ERROR(cache_map(shared, p->as, &p->shared_mapped[shared_index(p)])))
             return exhausted(out, rip, STATUS_NO_MEMORY);
     }
     if (!*region) {
         pa_t frame = p->shares && executable(p, rip & ~(PAGE_BYTES - 1)) ? aspace_frame(p->as, rip) : 0;
         bool shared = frame && frame_owner_of(frame & ~(PAGE_BYTES - 1)) == FRAME_IMAGE
-                      && !map_get(&shared_caches[p->model].by_rip, rip);
+                      && !map_get(&shared_cache(p)->by_rip, rip);
         enum emu_outcome outcome = translate(p, rip, shared, false, region, out);
         if (outcome != EMU_RESUME)
             return outcome;

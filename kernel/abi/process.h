@@ -55,12 +55,17 @@ struct startup_block {
 #define USER_SHARED_DATA   0x000000007ffe0000ull   // KUSER_SHARED_DATA, read-only, all processes
 #define USER_HIGHEST       0x00007fff00000000ull   // end of what vm_allocate hands out
 #define EC_BITMAP_BASE     0x00007ff400000000ull   // 4 GiB, read-only, demand-zero; one bit a page of [0, 2^47)
+// Caches: everything within the +-128 MiB of a branch from the process's own one, and from a page of stubs. Translations of image code
+// are the same pages in every x64 process; each combination of memory model and floating-point model has its own.
 #define EMU_STUBS_BASE     0x00007ffd00000000ull   // 64 KiB: EL0 dispatchers, read and execute, EC
-#define EMU_SHARED_CACHE   0x00007ffd00100000ull   // translations of image code, the same pages in every x64 process
-#define EMU_SHARED_BYTES   0x0000000003f00000ull   // 63 MiB
-#define EMU_PRIVATE_CACHE  0x00007ffd04000000ull   // translations of this process's own memory
-#define EMU_PRIVATE_BYTES  0x0000000003000000ull   // 48 MiB: everything within the +-128 MiB of a branch
-#define EMU_TABLE_BASE     0x00007ffe00000000ull   // branch target table, read-only
+#define EMU_SHARED_FAST    0x00007ffd00100000ull   // FP_FAST: plain, TSO
+#define EMU_PRIVATE_CACHE  0x00007ffd05000000ull   // translations of this process's own memory
+#define EMU_PRIVATE_BYTES  0x0000000003000000ull   // 48 MiB
+#define EMU_STUBS_EXACT    0x00007ffd08000000ull   // the page at EMU_STUBS_BASE again, for code of FP_EXACT
+#define EMU_SHARED_EXACT   0x00007ffd08100000ull   // FP_EXACT: plain, TSO
+#define EMU_SHARED_BYTES   0x0000000002700000ull   // 39 MiB each
+#define EMU_TABLE_BASE     0x00007ffe00000000ull   // branch target table of FP_FAST, read-only
+#define EMU_TABLE_EXACT    0x00007ffc00000000ull   // the same of FP_EXACT
 #define SYSTEM_DLL_BASE    0x00007ffa00000000ull   // system-wide bases of relocatable images, growing up
 #define SYSTEM_DLL_END     0x00007ffc00000000ull
 
@@ -77,7 +82,8 @@ enum emu_stub {
     EMU_STUB_GET_X64_INFORMATION = 7,
     EMU_STUB_SET_X64_INFORMATION = 8,
     EMU_STUB_ENTER_EC = 9,            // x9 = EC target in x64 state (the table points here)
-    EMU_STUB_COUNT = 10,
+    EMU_STUB_DISPATCH_EXACT = 10,     // EMU_STUB_DISPATCH of FP_EXACT: in the page at EMU_STUBS_EXACT
+    EMU_STUB_COUNT = 11,
 };
 #define EMU_STUB_ADDRESS(n) (EMU_STUBS_BASE + 32u * (n))
 #define EMU_RET_BYTE       (EMU_STUBS_BASE + 0xf000u)   // one x64 RET (C3) in a page of x64 code: misaligned callers return through it
