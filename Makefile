@@ -139,6 +139,7 @@ help:
 	@echo 'make run         boot QEMU and run the demonstration; RUN=PROGRAM.exe ARGS="..." RUN_OPTIONS="..." to choose'
 	@echo 'make test        every test; ends with "N passed, N failed"; T=PATTERN runs only matching ones'
 	@echo 'make bench       executed instructions of the benchmark programs, native and emulated'
+	@echo 'make fuzz        libFuzzer under the sanitizers; TARGET=decode|translate|execute|pe T=SECONDS'
 	@echo 'make kernel | test-kernel | images | host-tests     parts of it; objects compiles without linking'
 	@echo 'make sdcard      $(B)/sdcard.img for a Raspberry Pi 4'
 	@echo 'make clean       remove what was built; distclean also removes what was downloaded'

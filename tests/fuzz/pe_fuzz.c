@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Fuzz target of the image parsers: whatever the bytes are, opening, both views, relocation, metadata and exports end
-// with a status and touch nothing outside their buffers. Made for libFuzzer:
-//   clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/pe_fuzz.c loader/pe/*.c loader/arm64x/*.c
+// with a status and touch nothing outside their buffers.
 // tests/host/pe_fuzz_test.c drives the same function with a fixed seed.
 #include "tests/host/pe_builder.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// link: tests/fuzz/x64_decode_fuzz.c
+// link: tests/fuzz/decode_fuzz.c
 // The fuzz target with a fixed seed: bytes at random, and bytes that look like code. X64_FUZZ_ROUNDS=N does more.
 #include "tests/host/check.h"
 #include <stdint.h>

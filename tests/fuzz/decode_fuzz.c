@@ -1,22 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Fuzz target of the x64 decoder: whatever the bytes are, it reads none outside them, says one of its statuses, and what
-// it accepts is consistent. Made for libFuzzer:
-//   clang -g -O1 -fsanitize=fuzzer,address,undefined -I. tests/fuzz/x64_decode_fuzz.c emu/x64/*.c
+// it accepts is consistent.
 // tests/host/x64_decode_fuzz_test.c drives the same function with a fixed seed.
 #include "emu/x64/x64.h"
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)                                                              \
-    do {                                                                             \
-        if (!(condition)) {                                                          \
-            fprintf(stderr, "%s:%d: MUST(%s)\n", __FILE__, __LINE__, #condition);    \
-            abort();                                                                 \
-        }                                                                            \
-    } while (0)
+#include "tests/fuzz/fuzz.h"
 
 static const uint64_t rip = 0xfffffffffffff000;     // targets and addresses wrap
 
