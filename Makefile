@@ -40,7 +40,7 @@ export ZIG_GLOBAL_CACHE_DIR ?= $(abspath $(DEPS))/zig-cache
 export ZIG_LOCAL_CACHE_DIR  ?= $(abspath $(B))/zig-cache
 export JANUS_DEPS := $(abspath $(DEPS))
 export JANUS_BUILD := $(abspath $(B))
-export UBOOT_QEMU UBOOT_RPI PI4_DTB
+export UBOOT_QEMU UBOOT_RPI PI4_DTB LLVM_SUFFIX
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Fuzz target of the instructions that the kernel executes in C (emu/x87): whatever the instruction and the state are, an
+// Fuzz target of the instructions that the kernel executes in C (emu/x87, emu/sse): whatever the instruction and the state are, an
 // outcome, no undefined behaviour, nothing changed unless it is done, and the same when asked again.
 //
 // Input: struct header, then one instruction.
+#include "emu/sse/sse.h"
 #include "emu/x87/x87.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -88,6 +89,30 @@ static void check_execution(const struct header *h, const struct x64_insn *insn)
     }
 }
 
+static void check_sse(const struct header *h, const struct x64_insn *insn)
+{
+    enum { EXCEPTIONS = 0x3f };
+    enum sse_outcome outcome[2];
+    struct machine m[2] = { { insn, h, { 0 }, 0 }, { insn, h, { 0 }, 0 } };
+    struct sse_io io[2];
+    uint32_t mxcsr = (uint32_t)(h->mxcsr[0] | h->mxcsr[1] << 8), eflags = h->eflags & X64_ARITH_FLAGS;
+    for (unsigned i = 0; i < 2; i++) {
+        io[i] = (struct sse_io){ &m[i], read_operand, write_operand, mxcsr, eflags };
+        outcome[i] = sse_execute(insn, &io[i]);
+    }
+    MUST(outcome[0] == outcome[1] && io[0].mxcsr == io[1].mxcsr && io[0].eflags == io[1].eflags && !memcmp(m[0].bytes, m[1].bytes, MEMORY));
+    MUST((outcome[0] == SSE_UNKNOWN) == !sse_knows(insn));
+    MUST(!(io[0].eflags & ~(uint32_t)X64_ARITH_FLAGS));
+    MUST(!((io[0].mxcsr ^ mxcsr) & ~(uint32_t)EXCEPTIONS) && (io[0].mxcsr & mxcsr) == mxcsr);       // flags are sticky, the rest is not touched
+    uint32_t raised = io[0].mxcsr & ~mxcsr & EXCEPTIONS;
+    if (outcome[0] == SSE_FAULT || outcome[0] == SSE_UNKNOWN)
+        MUST(!raised && io[0].eflags == eflags);
+    if (outcome[0] == SSE_EXCEPTION)
+        MUST(!m[0].writes && io[0].eflags == eflags && (io[0].mxcsr & ~(mxcsr >> SSE_MXCSR_MASKS_SHIFT) & EXCEPTIONS));
+    if (outcome[0] == SSE_DONE)
+        MUST(!(raised & ~(mxcsr >> SSE_MXCSR_MASKS_SHIFT)));
+}
+
 static void check_images(const struct header *h)
 {
     struct x87_state s = start(h), back;
@@ -97,6 +122,8 @@ static void check_images(const struct header *h)
     x87_get_fx_image(&back, image, true);
     MUST(!memcmp(s.reg, back.reg, sizeof s.reg) && s.control == back.control && s.status == back.status && s.valid == back.valid);
 }
+
+_Static_assert(sizeof(struct header) == 60, "tests/host/execute_fuzz_test.c and seeds.py write it");
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -109,5 +136,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     check_images(&h);
     check_execution(&h, &insn);
+    check_sse(&h, &insn);
     return 0;
 }

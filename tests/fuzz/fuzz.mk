@@ -34,6 +34,9 @@ $(B)/fuzz/seeds/$(1).stamp: tests/fuzz/seeds.py $(filter %-x64.exe,$(PROGRAM_EXE
 endef
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_target,$(t))))
 
+# It lowers the programs.
+$(B)/host/lower_emitted_test: | $(filter %-x64.exe,$(PROGRAM_EXE))
+
 ifneq ($(filter fuzz,$(MAKECMDGOALS)),)
 ifeq ($(filter $(TARGET),$(FUZZ_TARGETS)),)
 $(error make fuzz TARGET=NAME T=SECONDS, NAME one of: $(FUZZ_TARGETS))

@@ -52,7 +52,7 @@ static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
 
 static struct lower_config configure(const struct header *h)
 {
-    struct lower_config c = { .model = h->variant & 1 ? MODEL_TSO : MODEL_PLAIN, .trap_by_brk = h->variant & 2, .code_va = 0x7ffd00100000,
+    struct lower_config c = { .model = h->variant & 1 ? MODEL_TSO : MODEL_PLAIN, .fp_model = h->variant & 4 ? FP_EXACT : FP_FAST, .trap_by_brk = h->variant & 2, .code_va = 0x7ffd00100000,
                               .stub_dispatch = 0x7ffd00000000, .max_instructions = h->max_instructions };
     bool *feature = (bool *)&c.features;
     for (unsigned i = 0; i < sizeof c.features; i++)

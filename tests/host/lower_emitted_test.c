@@ -41,18 +41,18 @@ static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
 }
 static bool is_ec(void *context, uint64_t va) { (void)context; return (va >> 12 & 15) == 5; }
 
-// Cores without any feature and with all, and some between; traps as test programs have them.
+// Cores without any feature and with all, and some between; traps as test programs have them. Each with both models of floating point.
 static const struct variant { enum memory_model model; bool all, trap_by_brk; struct emu_features some; } variants[] = {
     { .model = MODEL_PLAIN }, { .model = MODEL_TSO }, { .model = MODEL_PLAIN, .all = true }, { .model = MODEL_TSO, .all = true },
     { .model = MODEL_TSO, .some = { .lrcpc = true, .flagm = true, .crc32 = true }, .trap_by_brk = true },
     { .model = MODEL_TSO, .some = { .lse = true, .lrcpc = true, .flagm = true, .flagm2 = true, .aes = true, .pmull = true } },
 };
-enum { VARIANTS = sizeof variants / sizeof *variants };
+enum { VARIANTS = 2 * sizeof variants / sizeof *variants };
 
 static struct lower_config configure(unsigned variant, uint32_t max_instructions)
 {
-    const struct variant *v = &variants[variant];
-    struct lower_config c = { .features = v->some, .model = v->model, .code_va = 0x7ffd00100000, .stub_dispatch = 0x7ffd00000000,
+    const struct variant *v = &variants[variant / 2];
+    struct lower_config c = { .features = v->some, .model = v->model, .fp_model = variant & 1 ? FP_EXACT : FP_FAST, .code_va = 0x7ffd00100000, .stub_dispatch = 0x7ffd00000000,
                               .max_instructions = max_instructions, .trap_by_brk = v->trap_by_brk };
     if (v->all)
         memset(&c.features, true, sizeof c.features);
@@ -236,7 +236,7 @@ TEST(what_translated_code_may_not_hold_is_seen)
         0xd53bd040 /* mrs x0, tpidr_el0 */, 0xd53be020 /* mrs x0, cntpct_el0 */, 0xd508871f /* tlbi vmalle1 */, 0xd50b7520 /* ic ivau, x0 */,
         0xd5033f9f /* dsb sy */, 0xd5033fdf /* isb */, 0xaa0003fc /* mov x28, x0 */, 0xaa0003f2 /* mov x18, x0 */, 0xa9407041 /* ldp x1, x28, [x2] */,
         0xb9400052 /* ldr w18, [x2] */, 0xd63f0120 /* blr x9 */, 0x90000000 /* adrp x0, #0 */, 0x00000000 /* udf #0 */, 0x04200000 /* SVE */, 0xffffffff };
-    struct lower_config none = configure(0, 0), all = configure(2, 0), brk = configure(4, 0);
+    struct lower_config none = configure(0, 0), all = configure(4, 0), brk = configure(8, 0);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         if (!emitted_word_defect(wrong[i], &all, NULL, 0)) {
             printf("%08x is not refused\n", wrong[i]);
