@@ -70,10 +70,10 @@ $(B)/tests/images.stamp: tests/programs/make_images.py $(B)/tests/hello-x64.exe 
 
 test-programs: $(PROGRAM_EXE) $(B)/tests/images.stamp
 
-include tests/translator/translator.mk
+include tests/oracle/oracle.mk
 include tests/fuzz/fuzz.mk
 
-test: all test-kernel $(HOST_BIN) $(TRANSLATOR_BIN) test-programs
+test: all test-kernel $(HOST_BIN) $(ORACLE_BIN) test-programs
 	$(Q)tests/run $(if $(T),--match '$(T)')
 
 bench: all test-programs

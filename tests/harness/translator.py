@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The translator against the x64 processor this runs on: tests/translator/README.md. One test is one run of many vectors."""
+"""The translator against the x64 processor this runs on: tests/oracle/README.md. One test is one run of many vectors."""
 import os
 import platform
 import re
@@ -31,7 +31,7 @@ def find():
 
 
 def _run(name, variant, vectors):
-    record, play = (os.path.join(BUILD, "translator", tool) for tool in ("record", "play"))
+    record, play = (os.path.join(BUILD, "oracle", tool) for tool in ("record", "play"))
     if platform.machine() != "x86_64":
         return Result(skips=[(name, "the host is not x64, so nothing can be recorded")])
     for binary in record, play:

@@ -5,39 +5,34 @@
 //
 // A sequence is entered and left through signal frames: a handler puts the wanted registers into the frame and returns, the UD2 at
 // the end (or the fault on the way) brings the registers back in a new frame. So no code of ours runs between.
-#define _GNU_SOURCE
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/time.h>
-#include <ucontext.h>
-#include <unistd.h>
 #include "emu/x64/x64.h"
-#include "tests/translator/vector.h"
+#include "tests/oracle/native.h"
 
 struct form { const char *opcode, *kinds; };
 static const struct form forms[] = {
 #define F(opcode, kinds) { opcode, kinds },
-#include "tests/translator/forms.inc"
-#include "tests/translator/forms_sse.inc"
-#include "tests/translator/forms_sse4.inc"
-#include "tests/translator/forms_bmi.inc"
-#include "tests/translator/forms_avx.inc"
+#include "tests/oracle/forms.inc"
+#include "tests/oracle/forms_sse.inc"
+#include "tests/oracle/forms_sse4.inc"
+#include "tests/oracle/forms_bmi.inc"
+#include "tests/oracle/forms_avx.inc"
 #undef F
 };
 enum { FORM_COUNT = sizeof forms / sizeof *forms };
 
 // ---- generator
+static struct oracle_vector vector;
+static uint64_t *xmm_of(struct oracle_state *s) { return (uint64_t *)(s->fx + ORACLE_FX_XMM); }
 static uint64_t seed;
-static uint8_t code[SEQUENCE_MAX + 64];
+static uint8_t code[ORACLE_CODE_MAX + 64];
 static unsigned length;
 static unsigned pointers, small;        // registers that certainly hold a window address; a small number
 
-static unsigned below(unsigned n) { return (unsigned)(random_next(&seed) >> 33) % n; }
+static unsigned below(unsigned n) { return (unsigned)(oracle_random(&seed) >> 33) % n; }
 static bool chance(unsigned percent) { return below(100) < percent; }
 static bool has(const struct form *f, char kind) { return strchr(f->kinds, kind) != 0; }
 static void emit(unsigned byte) { if (length < sizeof code) code[length++] = (uint8_t)byte; }
@@ -79,17 +74,18 @@ static void memory_operand(struct encoding *e, unsigned align)
         e->modrm |= 4;
         e->has_sib = true;
         e->sib = 0x25;
-        e->disp = (int64_t)(WINDOW_BASE + 0x1000 + offset);
+        e->disp = (int64_t)(ORACLE_WINDOW_BASE + 0x1000 + offset);
         e->disp_bytes = 4;
         if (chance(20))
             e->prefixes[e->prefix_count++] = 0x67;
         return;
     }
-    if (how == 1) {                                 // gs:[disp32]
+    bool bit = e->opcode_count == 2 && (e->opcode[1] & 0xe7) == 0xa3;   // BT and its kin reach further
+    if (how == 1 && !bit) {                         // gs:[disp32]
         e->modrm |= 4;
         e->has_sib = true;
         e->sib = 0x25;
-        e->disp = (int64_t)offset;
+        e->disp = (int64_t)(ORACLE_GS_FIRST + offset);
         e->disp_bytes = 4;
         e->prefixes[e->prefix_count++] = 0x65;
         return;
@@ -97,14 +93,14 @@ static void memory_operand(struct encoding *e, unsigned align)
     if (how == 2 || !pointers) {                    // [rip + disp32]
         e->modrm |= 5;
         e->rip_relative = true;
-        e->disp = (int64_t)(WINDOW_BASE + 0x1800 + offset);
+        e->disp = (int64_t)(ORACLE_WINDOW_BASE + 0x1800 + offset);
         e->disp_bytes = 4;
         return;
     }
     unsigned base = pick_register(pointers);
     e->disp = chance(40) ? 0 : chance(60) ? (int64_t)below(256) - 128 : (int64_t)below(0x1000) - 0x800;
     if (chance(3))
-        e->disp = (int64_t)(int32_t)random_next(&seed);     // usually a fault
+        e->disp = (int64_t)(int32_t)oracle_random(&seed);     // usually a fault
     if (align)
         e->disp &= ~15ll;
     e->disp_bytes = e->disp == 0 && (base & 7) != 5 ? 0 : e->disp >= -128 && e->disp < 128 ? 1 : 4;
@@ -140,17 +136,17 @@ static void gather_operand(struct encoding *e)
 }
 
 // Gathers: most of the time an index register holds small numbers.
-static void tame_indices(struct state *s)
+static void tame_indices(struct oracle_state *s)
 {
     for (unsigned at = 0; at < length;) {
         struct x64_insn i;
-        if (x64_decode(code + at, length - at, CODE_BASE + at, &i) != X64_OK)
+        if (x64_decode(code + at, length - at, vector.code_va + at, &i) != X64_OK)
             return;
         bool wide = i.op == X64_VPGATHERQD || i.op == X64_VPGATHERQQ || i.op == X64_VGATHERQPS || i.op == X64_VGATHERQPD;
         if (i.form & X64_F_MEM && i.mem.vsib && chance(90))
             for (unsigned j = 0; j < 4; j++) {
                 uint64_t a = below(64) - 16ull, b = below(64) - 16ull;
-                (j < 2 ? s->xmm : s->high)[i.mem.index * 2 + j % 2] = wide ? a : (a & 0xffffffff) | b << 32;
+                (j < 2 ? xmm_of(s) : s->high[0])[i.mem.index * 2 + j % 2] = wide ? a : (a & 0xffffffff) | b << 32;
             }
         at += i.length;
     }
@@ -175,7 +171,7 @@ static void write_encoding(const struct encoding *e)
         emit(e->sib);
     int64_t disp = e->disp;
     if (e->rip_relative)
-        disp -= (int64_t)(CODE_BASE + length + e->disp_bytes + e->imm_bytes);
+        disp -= (int64_t)(vector.code_va + length + e->disp_bytes + e->imm_bytes);
     emit_value((uint64_t)disp, e->disp_bytes);
     emit_value(e->imm, e->imm_bytes);
 }
@@ -229,7 +225,7 @@ static void generate_form(const struct form *f)
             p += 2;
         } else if (!strncmp(p, "ib", 2)) {
             e.imm_bytes = 1;
-            e.imm = has(f, 's') ? (chance(70) ? below(33) : below(256)) : random_value(&seed);
+            e.imm = has(f, 's') ? (chance(70) ? below(33) : below(256)) : oracle_random_integer(&seed);
             p += 2;
         } else if (!strncmp(p, "iw", 2)) {
             e.imm_bytes = 2;
@@ -237,12 +233,12 @@ static void generate_form(const struct form *f)
             p += 2;
         } else if (!strncmp(p, "iz", 2)) {
             e.imm_bytes = only16 ? 2 : 4;
-            e.imm = random_value(&seed);
+            e.imm = oracle_random_integer(&seed);
             p += 2;
         } else if (!strncmp(p, "iv", 2)) {
             wide_imm = true;
             e.imm_bytes = only16 ? 2 : 4;
-            e.imm = random_value(&seed);
+            e.imm = oracle_random_integer(&seed);
             p += 2;
         } else {
             unsigned value = (unsigned)strtoul(p, 0, 16);
@@ -308,7 +304,7 @@ static bool note_effects(unsigned from)
 {
     while (from < length) {
         struct x64_insn insn;
-        if (x64_decode(code + from, length - from, CODE_BASE + from, &insn) != X64_OK)
+        if (x64_decode(code + from, length - from, vector.code_va + from, &insn) != X64_OK)
             return false;
         uint16_t written = x64_gprs_written(&insn);
         uint32_t attributes = x64_op_info(insn.op)->attributes;
@@ -422,7 +418,7 @@ static void generate_jump(unsigned depth, unsigned keep)
 // `keep`: registers the instructions must not write.
 static void generate_some(unsigned count, unsigned depth, unsigned keep)
 {
-    for (unsigned i = 0; i < count && length < SEQUENCE_MAX - 120; i++) {
+    for (unsigned i = 0; i < count && length < ORACLE_CODE_MAX - 120; i++) {
         if (depth < 3 && chance(14)) {
             generate_jump(depth, keep);
             continue;
@@ -433,7 +429,7 @@ static void generate_some(unsigned count, unsigned depth, unsigned keep)
         unsigned at = from;
         while (at < length) {
             struct x64_insn insn;
-            if (x64_decode(code + at, length - at, CODE_BASE + at, &insn) != X64_OK)
+            if (x64_decode(code + at, length - at, vector.code_va + at, &insn) != X64_OK)
                 break;
             // Inside a called function the return address stays as it is.
             bool on_stack = x64_op_info(insn.op)->attributes & X64_A_STACK || (insn.form & X64_F_MEM && insn.mem.base == X64_RSP && x64_writes_memory(&insn));
@@ -475,7 +471,7 @@ static uint16_t undefined_after(const struct x64_insn *i, uint16_t before)
     return (before & ~(written & ~undefined)) | undefined;
 }
 
-static bool is_start[SEQUENCE_MAX + 1];
+static bool is_start[ORACLE_CODE_MAX + 1];
 
 // Fills undefined[] for each byte offset where an instruction begins, and for the end. False: the sequence looks at an undefined flag,
 // or at a result the manual leaves open.
@@ -487,11 +483,11 @@ static bool flow_undefined(uint16_t *undefined)
         changed = false;
         for (unsigned at = 0; at < length;) {
             struct x64_insn i;
-            if (x64_decode(code + at, length - at, CODE_BASE + at, &i) != X64_OK)
+            if (x64_decode(code + at, length - at, vector.code_va + at, &i) != X64_OK)
                 return false;
             uint16_t after = undefined_after(&i, undefined[at]);
             unsigned next = at + i.length;
-            uint64_t target = i.opd[0].kind == X64_OPD_REL ? (uint64_t)i.opd[0].value - CODE_BASE : ~0ull;
+            uint64_t target = i.opd[0].kind == X64_OPD_REL ? (uint64_t)i.opd[0].value - vector.code_va : ~0ull;
             if (target <= length && (undefined[target] | after) != undefined[target])
                 undefined[target] |= after, changed = true;
             if ((undefined[next] | after) != undefined[next])
@@ -501,7 +497,7 @@ static bool flow_undefined(uint16_t *undefined)
     }
     for (unsigned at = 0; at < length;) {
         struct x64_insn i;
-        x64_decode(code + at, length - at, CODE_BASE + at, &i);
+        x64_decode(code + at, length - at, vector.code_va + at, &i);
         is_start[at] = true;
         if (x64_flags_read(&i) & undefined[at] & X64_ARITH_FLAGS)
             return false;
@@ -517,178 +513,50 @@ static bool flow_undefined(uint16_t *undefined)
     return true;
 }
 
-// ---- native execution
-static struct vector vector;
-static volatile sig_atomic_t running;
-static bool general_protection;         // the fault was #GP or #SS, not #PF
-static ucontext_t home;
-static struct _libc_fpstate home_fp;
-static uint8_t home_high[256];
-
-// The XSAVE area of a signal frame (SDM vol. 1, 13.4; the kernel's struct _fpx_sw_bytes is at byte 464): bits 255:128 of the ymm
-// registers in the standard format, or null without AVX.
-static uint8_t *frame_high(struct _libc_fpstate *fp, uint64_t **present)
+static void random_state(struct oracle_state *s)
 {
-    uint8_t *area = (uint8_t *)fp;
-    uint32_t magic;
-    uint64_t features;
-    memcpy(&magic, area + 464, 4);
-    memcpy(&features, area + 472, 8);
-    if (magic != 0x46505853 || !(features & 4))
-        return 0;
-    *present = (uint64_t *)(area + 512);
-    return area + 576;
-}
-
-static void get_high(struct _libc_fpstate *fp, void *to)
-{
-    uint64_t *present;
-    uint8_t *high = frame_high(fp, &present);
-    memset(to, 0, 256);
-    if (high && *present & 4)
-        memcpy(to, high, 256);
-}
-
-static void put_high(struct _libc_fpstate *fp, const void *from)
-{
-    uint64_t *present;
-    uint8_t *high = frame_high(fp, &present);
-    if (!high)
-        return;
-    memcpy(high, from, 256);
-    *present |= 7;
-}
-
-static const int gregs[16] = {
-    REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-    REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
-};
-
-static void enter(int number, siginfo_t *info, void *context)
-{
-    (void)number, (void)info;
-    ucontext_t *u = context;
-    home = *u;
-    home_fp = *u->uc_mcontext.fpregs;
+    *s = (struct oracle_state){ .rip = vector.code_va };
+    memcpy(s->fx, "\x7f\x03", 2);
+    memcpy(s->fx + ORACLE_FX_MXCSR, "\x80\x1f", 2);
     for (unsigned i = 0; i < 16; i++)
-        u->uc_mcontext.gregs[gregs[i]] = (greg_t)vector.in.gpr[i];
-    u->uc_mcontext.gregs[REG_RIP] = (greg_t)CODE_BASE;
-    u->uc_mcontext.gregs[REG_EFL] = (greg_t)vector.in.rflags;
-    get_high(u->uc_mcontext.fpregs, home_high);
-    put_high(u->uc_mcontext.fpregs, vector.in.high);
-    memcpy(u->uc_mcontext.fpregs->_xmm, vector.in.xmm, sizeof vector.in.xmm);
-    u->uc_mcontext.fpregs->mxcsr = vector.in.mxcsr;
-    running = 1;
-}
-
-static __attribute__((used)) void leave_signal(int number, siginfo_t *info, void *context)
-{
-    (void)info;
-    ucontext_t *u = context;
-    if (!running && number == SIGVTALRM)
-        return;                                     // came just after the end
-    if (!running)
-        _exit(3);
-    running = 0;
-    for (unsigned i = 0; i < 16; i++)
-        vector.out.gpr[i] = (uint64_t)u->uc_mcontext.gregs[gregs[i]];
-    vector.out.rip = (uint64_t)u->uc_mcontext.gregs[REG_RIP];
-    vector.out.rflags = (uint64_t)u->uc_mcontext.gregs[REG_EFL];
-    uint64_t *present;
-    memcpy(vector.out.xmm, u->uc_mcontext.fpregs->_xmm, sizeof vector.out.xmm);
-    if (frame_high(u->uc_mcontext.fpregs, &present) && !(*present & 2))
-        memset(vector.out.xmm, 0, sizeof vector.out.xmm);       // in their initial state
-    get_high(u->uc_mcontext.fpregs, vector.out.high);
-    vector.out.mxcsr = u->uc_mcontext.fpregs->mxcsr;
-    general_protection = u->uc_mcontext.gregs[REG_TRAPNO] == 13 || u->uc_mcontext.gregs[REG_TRAPNO] == 12;
-    bool at_end = vector.out.rip == CODE_BASE + vector.code_bytes;
-    vector.outcome = number == SIGSEGV || number == SIGBUS ? OUTCOME_FAULT : number == SIGFPE ? OUTCOME_DIVIDE : number == SIGTRAP ? OUTCOME_TRAP :
-                     number == SIGILL ? (at_end ? OUTCOME_END : OUTCOME_ILLEGAL) : OUTCOME_LOST;
-    struct _libc_fpstate *fp = u->uc_mcontext.fpregs;
-    memcpy(u->uc_mcontext.gregs, home.uc_mcontext.gregs, sizeof home.uc_mcontext.gregs);
-    put_high(fp, home_high);
-    memcpy(fp->_xmm, home_fp._xmm, sizeof home_fp._xmm);
-    fp->mxcsr = home_fp.mxcsr;
-}
-
-// A wild POPF may have set AC, under which compiled code faults on its first unaligned access.
-static __attribute__((naked)) void leave(int number, siginfo_t *info, void *context)
-{
-    (void)number, (void)info, (void)context;
-    __asm__("pushfq; andl $~0x40000, (%rsp); popfq; jmp leave_signal");
-}
-
-static void watch(int number, void (*handler)(int, siginfo_t *, void *))
-{
-    struct sigaction a = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-    sigfillset(&a.sa_mask);
-    sigaction(number, &a, 0);
-}
-
-static uint64_t window_now[WINDOW_BYTES / 8], window_before[WINDOW_BYTES / 8];
-
-static void run_natively(void)
-{
-    mprotect((void *)(WINDOW_BASE + READ_ONLY_OFFSET), WINDOW_BYTES - READ_ONLY_OFFSET, PROT_READ | PROT_WRITE);
-    memcpy((void *)WINDOW_BASE, window_before, WINDOW_BYTES);
-    mprotect((void *)(WINDOW_BASE + READ_ONLY_OFFSET), WINDOW_BYTES - READ_ONLY_OFFSET, PROT_READ);
-    memset((void *)CODE_BASE, 0xcc, CODE_BYTES);
-    memcpy((void *)CODE_BASE, code, length);
-    memcpy((void *)(CODE_BASE + length), "\x0f\x0b", 2);
-    mprotect((void *)CODE_BASE, CODE_BYTES, PROT_READ | PROT_EXEC);
-    struct itimerval limit = { .it_value.tv_usec = 200000 }, off = { 0 };
-    setitimer(ITIMER_VIRTUAL, &limit, 0);
-    raise(SIGUSR1);
-    setitimer(ITIMER_VIRTUAL, &off, 0);
-    mprotect((void *)CODE_BASE, CODE_BYTES, PROT_READ | PROT_WRITE);
-    memcpy(window_now, (void *)WINDOW_BASE, WINDOW_BYTES);
-}
-
-static uint64_t random_float(bool wide)
-{
-    static const uint32_t f32[] = { 0, 0x80000000, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00000, 0x7f800001, 0x00000001,
-                                    0x007fffff, 0x00800000, 0x7f7fffff, 0x4f000000, 0xcf000000, 0x5f000000, 0x3f000000, 0x40490fdb, 0x4effffff };
-    static const uint64_t f64[] = { 0, 1ull << 63, 0x3ff0000000000000, 0xbff0000000000000, 0x7ff0000000000000, 0xfff0000000000000, 0x7ff8000000000000,
-                                    0xfff8000000000000, 0x7ff0000000000001, 1, 0x000fffffffffffff, 0x0010000000000000, 0x7fefffffffffffff,
-                                    0x41e0000000000000, 0xc1e0000000000000, 0x43e0000000000000, 0x3fe0000000000000, 0x400921fb54442d18, 0x41dfffffffc00000 };
-    if (wide)
-        return chance(60) ? f64[below(sizeof f64 / sizeof *f64)] : random_next(&seed);
-    return f32[below(sizeof f32 / sizeof *f32)] | (uint64_t)f32[below(sizeof f32 / sizeof *f32)] << 32;
-}
-
-static void random_state(struct state *s)
-{
-    *s = (struct state){ .rip = CODE_BASE, .mxcsr = 0x1f80 };
-    for (unsigned i = 0; i < 16; i++)
-        s->gpr[i] = random_value(&seed);
+        s->gpr[i] = oracle_random_integer(&seed);
     for (unsigned i = 0; i < 16; i++) {
         if (pointers >> i & 1)
-            s->gpr[i] = WINDOW_BASE + 0x1000 + below(chance(80) ? 0x180 : 0x230) * 16 + (chance(15) ? below(16) : 0);
+            s->gpr[i] = ORACLE_WINDOW_BASE + 0x1000 + below(chance(80) ? 0x180 : 0x230) * 16 + (chance(15) ? below(16) : 0);
         else if (small >> i & 1)
             s->gpr[i] = i == X64_RCX ? below(40) : (uint64_t)((int64_t)below(128) - 64);
     }
-    s->gpr[X64_RSP] = WINDOW_BASE + (chance(3) ? READ_ONLY_OFFSET : 0x2000) + below(64) * 8;
-    s->rflags = 0x202 | (random_next(&seed) & X64_ARITH_FLAGS) | (chance(15) ? X64_DF : 0);
+    s->gpr[X64_RSP] = ORACLE_WINDOW_BASE + (chance(3) ? ORACLE_READ_ONLY : 0x2000) + below(64) * 8;
+    s->rflags = 0x202 | (oracle_random(&seed) & X64_ARITH_FLAGS) | (chance(15) ? X64_DF : 0);
     for (unsigned i = 0; i < 32; i++)
-        s->xmm[i] = chance(35) ? random_value(&seed) : random_float(chance(50));
+        xmm_of(s)[i] = chance(35) ? oracle_random_integer(&seed) : oracle_random_float(&seed);
     for (unsigned i = 0; i < 32; i++)
-        s->high[i] = chance(35) ? random_value(&seed) : random_float(chance(50));
+        s->high[i / 2][i % 2] = chance(35) ? oracle_random_integer(&seed) : oracle_random_float(&seed);
     if (chance(15)) {                               // strings: few letters, zeroes among them
         uint64_t letters = chance(50) ? 0x0303030303030303 : 0x0003000300030003;
         for (unsigned i = 0; i < 32; i++)
-            s->xmm[i] = random_next(&seed) & letters & (chance(30) ? ~0ull : random_next(&seed) | 0x0101010101010101);
-        s->gpr[X64_RAX] = random_next(&seed) & 31;
-        s->gpr[X64_RDX] = 0 - (random_next(&seed) & 31);
+            xmm_of(s)[i] = oracle_random(&seed) & letters & (chance(30) ? ~0ull : oracle_random(&seed) | 0x0101010101010101);
+        s->gpr[X64_RAX] = oracle_random(&seed) & 31;
+        s->gpr[X64_RDX] = 0 - (oracle_random(&seed) & 31);
     }
+}
+
+// The sequence touched what is here and not elsewhere: the code of other vectors (unless it wrote: that fails everywhere), or addresses
+// near to those of this program.
+static bool touched_host(const struct oracle_vector *v)
+{
+    return v->outcome == ORACLE_PAGE_FAULT &&
+           ((v->fault_address - ORACLE_CODE_BASE < ORACLE_CODE_BYTES && v->fault_access != ORACLE_WRITE) || (v->fault_address >> 44) - 5 < 3);
 }
 
 static bool make_vector(const struct form *single)
 {
-    static uint16_t undefined[SEQUENCE_MAX + 1];
+    static uint16_t undefined[ORACLE_CODE_MAX + 1];
     length = 0;
     pointers = 1 << X64_RBX | 1 << X64_RSP | 1 << X64_RBP | 1 << X64_RSI | 1 << X64_RDI | 1 << X64_R12 | 1 << X64_R13;
     small = 1 << X64_R9 | 1 << X64_R14 | (chance(50) ? 1 << X64_RCX : 0);
-    vector = (struct vector){ .magic = VECTOR_MAGIC, .number = vector.number };
+    vector = (struct oracle_vector){ .magic = ORACLE_MAGIC, .number = vector.number, .code_va = oracle_slot(vector.number),
+                                     .gpr_mask = 0xffff, .fsw_mask = 0xffff, .fx_mask = ORACLE_FXM_ALL };
     random_state(&vector.in);
     if (single) {
         if (!generate_plain(single))
@@ -696,28 +564,30 @@ static bool make_vector(const struct form *single)
     } else {
         generate_some(1 + below(30), 0, 0);
     }
-    if (!length || length > SEQUENCE_MAX - 16 || !flow_undefined(undefined))
+    if (!length || length > ORACLE_CODE_MAX - 16 || !flow_undefined(undefined))
         return false;
     tame_indices(&vector.in);
     vector.code_bytes = length;
     memcpy(vector.code, code, length);
-    vector.window_seed = random_next(&seed) | 1;
-    window_fill(window_before, vector.window_seed);
-    run_natively();
-    if (vector.outcome == OUTCOME_LOST || vector.outcome == OUTCOME_ILLEGAL)
+    vector.window_seed = vector.number / 256 * 2 + 1;
+    native_fill(vector.window_seed);
+    native_run(&vector);
+    if (touched_host(&vector) || vector.outcome == ORACLE_LOST || vector.outcome == ORACLE_INVALID_OPCODE)
         return false;
-    uint64_t offset = vector.out.rip - CODE_BASE;
-    if (vector.outcome == OUTCOME_TRAP ? offset <= length : offset < length && !is_start[offset])
+    uint64_t offset = vector.out.rip - vector.code_va;
+    if (vector.outcome == ORACLE_BREAKPOINT ? offset <= length : offset < length && !is_start[offset])
         return false;                               // a wild jump into the middle of an instruction
     // QEMU's user mode ignores the top byte of an address, so non-canonical addresses cannot be played.
-    if (vector.outcome == OUTCOME_FAULT && general_protection && offset < length) {
+    if (vector.outcome == ORACLE_GENERAL) {
         struct x64_insn i;
+        if (offset >= length)
+            return false;
         x64_decode(code + offset, length - offset, vector.out.rip, &i);
         if (!(i.form & X64_F_ALIGNED))
             return false;
     }
     // Whether bytes that the mask leaves out can fault is up to the processor (SDM vol. 2, MASKMOVDQU).
-    if (vector.outcome == OUTCOME_FAULT && offset < length) {
+    if (vector.outcome == ORACLE_PAGE_FAULT && offset < length) {
         struct x64_insn i;
         if (x64_decode(code + offset, length - offset, vector.out.rip, &i) == X64_OK && (i.op == X64_MASKMOVDQU || i.op == X64_VMASKMOVDQU))
             return false;
@@ -725,33 +595,19 @@ static bool make_vector(const struct form *single)
             return false;
     }
     uint16_t open = offset <= length ? undefined[offset] : X64_ARITH_FLAGS;
-    if (vector.outcome == OUTCOME_TRAP)
+    if (vector.outcome == ORACLE_BREAKPOINT)
         open = X64_ARITH_FLAGS;
     // A changed return address leads to bytes that nobody chose as instructions.
-    if (vector.outcome == OUTCOME_FAULT && offset > length && memchr(code, 0xc3, length))
+    if (vector.outcome == ORACLE_PAGE_FAULT && offset > length && memchr(code, 0xc3, length))
         return false;
     // ... or where the flow of flags did not look.
     for (unsigned at = 0; at < length; at++)
-        if (vector.outcome != OUTCOME_END && memchr(code, 0xc3, length))
+        if (vector.outcome != ORACLE_END && memchr(code, 0xc3, length))
             open |= undefined[at];
     vector.flags_mask = (X64_ALL_FLAGS & ~(uint64_t)open);
-    vector.mxcsr_mask = 0x3d;                       // all exceptions but DE, which arm64 has only when it flushes
-    // A fused or half-precision result that is tiny before rounding and not after it: arm64 without AFP reports underflow, x64 does not.
-    for (unsigned at = 0; at < length;) {
-        struct x64_insn i;
-        x64_decode(code + at, length - at, CODE_BASE + at, &i);
-        if (x64_op_info(i.op)->isa == X64_ISA_FMA || i.op == X64_VCVTPS2PH)
-            vector.mxcsr_mask &= ~0x10u;
-        at += i.length;
-    }
-    for (unsigned i = 0; i < WINDOW_BYTES / 8; i++)
-        vector.change_count += window_now[i] != window_before[i];
+    vector.mxcsr_mask = 0xffff;
     fwrite(&vector, sizeof vector, 1, stdout);
-    for (unsigned i = 0; i < WINDOW_BYTES / 8; i++)
-        if (window_now[i] != window_before[i]) {
-            struct change c = { i * 8, window_now[i] };
-            fwrite(&c, sizeof c, 1, stdout);
-        }
+    fwrite(native_changes, sizeof *native_changes, vector.change_count, stdout);
     vector.number++;
     return true;
 }
@@ -764,16 +620,8 @@ int main(int argc, char **argv)
     unsigned count = (unsigned)strtoul(argv[2], 0, 0);
     seed = strtoull(argv[3], 0, 0) * 0x9e3779b97f4a7c15ull | 1;
     const char *only = argc > 4 ? argv[4] : "";
-    if (mmap((void *)WINDOW_BASE, WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED ||
-        mmap((void *)CODE_BASE, CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
-        return perror("mmap"), 2;
-    syscall(SYS_arch_prctl, 0x1001 /* ARCH_SET_GS */, GS_BASE);
-    static uint8_t stack[65536];
-    sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof stack }, 0);
-    watch(SIGUSR1, enter);
-    static const int out[] = { SIGSEGV, SIGBUS, SIGFPE, SIGTRAP, SIGILL, SIGVTALRM };
-    for (unsigned i = 0; i < sizeof out / sizeof *out; i++)
-        watch(out[i], leave);
+    if (!native_open())
+        return perror("record"), 2;
     unsigned made = 0, tried = 0;
     while (made < count && tried < count * 50 + 1000) {
         const struct form *f = 0;
