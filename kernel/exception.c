@@ -128,7 +128,7 @@ static status_t push(uint64_t sp, const struct delivery *delivery)
 static uint64_t delivery_stack(const struct thread *thread, const struct trap_frame *frame)
 {
     uint64_t base = 0;
-    if (thread->process->emu && exception_x64_state(frame)
+    if (thread->process->emu && exception_x64_state(thread)
         && user_copy_in(&base, thread->cpu_area + CTX_STACK_BASE, sizeof base) != STATUS_SUCCESS)
         base = 0;
     return base ? base : frame->sp;

@@ -129,7 +129,7 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
     if (h.outcome == EMU_RESUME) {
         *frame = work;
         frame->x[9] = insn.rip + insn.length;
-        frame->elr = stub_dispatch(p);
+        frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
     } else if (h.outcome == EMU_NOT_MINE) {
         *out = (struct exception){ .code = STATUS_DATATYPE_MISALIGNMENT, .address = insn.rip };
         h.outcome = EMU_EXCEPTION;

@@ -187,7 +187,7 @@ void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, 
 {
     frame->x[28] = cpu_area;
     frame->x[9] = rip;
-    frame->elr = stub_dispatch(p);
+    frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
     state_to_entry(p, frame, eflags);
 }
 

@@ -87,7 +87,8 @@ extern struct code_cache shared_caches[SHARED_CACHES];  // at fp_model * 2 + mod
 // The shared cache of the process's models. Threads may still be inside of code from the others.
 static inline unsigned shared_index(const struct emu_process *p) { return p->fp_model * 2u + p->model; }
 static inline struct code_cache *shared_cache(const struct emu_process *p) { return &shared_caches[shared_index(p)]; }
-// Where x64 code goes on at the address in x9.
+// The dispatcher that translations of the process use. (The kernel resumes at EMU_STUB_DISPATCH, whose table is empty in FP_EXACT: so
+// the thread comes to svc_miss first.)
 static inline uint64_t stub_dispatch(const struct emu_process *p)
 {
     return p->fp_model == FP_EXACT ? EMU_STUBS_EXACT + 32u * EMU_STUB_DISPATCH_EXACT : EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);

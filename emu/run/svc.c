@@ -161,7 +161,7 @@ static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame
         state_to_x64(p, frame, point);
     if (outcome == EMU_RESUME && region->dead && !region->once) {   // what follows may have changed
         frame->x[9] = insn.rip + insn.length;
-        frame->elr = stub_dispatch(p);
+        frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
     }
     return outcome;
 }
