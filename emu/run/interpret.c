@@ -351,7 +351,8 @@ static const struct { uint16_t op; enum emu_outcome (*run)(struct machine *); } 
     { X64_RDPID, run_rdpid },
     { X64_LDMXCSR, machine_run_ldmxcsr }, { X64_STMXCSR, machine_run_stmxcsr }, { X64_VLDMXCSR, machine_run_ldmxcsr },
     { X64_VSTMXCSR, machine_run_stmxcsr }, { X64_FXSAVE, machine_run_fxsave },
-    { X64_FXRSTOR, machine_run_fxrstor },
+    { X64_FXRSTOR, machine_run_fxrstor }, { X64_XSAVE, machine_run_xsave }, { X64_XSAVEOPT, machine_run_xsave },
+    { X64_XSAVEC, machine_run_xsave }, { X64_XRSTOR, machine_run_xrstor }, { X64_XGETBV, machine_run_xgetbv },
 };
 
 static enum emu_outcome (*find_handler(const struct x64_insn *insn))(struct machine *)

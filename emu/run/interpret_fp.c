@@ -10,7 +10,7 @@
 
 #define MXCSR_IN_CTX 0x0042u
 
-static uint32_t mxcsr_get(struct machine *m)
+uint32_t machine_mxcsr_get(struct machine *m)
 {
     uint64_t fpcr, fpsr;
     uint32_t kept = 0;
@@ -21,7 +21,7 @@ static uint32_t mxcsr_get(struct machine *m)
                       | (fpcr >> 22 & 1) << 14 | (fpcr >> 23 & 1) << 13 | (fpcr >> 24 & 1) << 15 | (kept & MXCSR_IN_CTX));
 }
 
-static enum emu_outcome mxcsr_put(struct machine *m, uint32_t mxcsr)
+enum emu_outcome machine_mxcsr_put(struct machine *m, uint32_t mxcsr)
 {
     if (mxcsr >> 16) {                      // SDM vol. 2 LDMXCSR: #GP for a reserved bit
         exception_access(m->exception, m->insn->rip, 0, ~0ull);
@@ -40,7 +40,7 @@ static enum emu_outcome mxcsr_put(struct machine *m, uint32_t mxcsr)
 
 enum emu_outcome machine_run_stmxcsr(struct machine *m)
 {
-    uint32_t mxcsr = mxcsr_get(m);
+    uint32_t mxcsr = machine_mxcsr_get(m);
     return machine_memory_put(m, &mxcsr, 4);
 }
 
@@ -48,7 +48,7 @@ enum emu_outcome machine_run_ldmxcsr(struct machine *m)
 {
     uint32_t mxcsr;
     enum emu_outcome outcome = machine_memory_get(m, &mxcsr, 4);
-    return outcome == EMU_RESUME ? mxcsr_put(m, mxcsr) : outcome;
+    return outcome == EMU_RESUME ? machine_mxcsr_put(m, mxcsr) : outcome;
 }
 
 // ---- x87 and MMX (emu/x87/x87.h); the state is in the CPU area
@@ -60,7 +60,7 @@ _Static_assert(offsetof(struct x87_state, ip) + CTX_X87_REGISTERS == CTX_X87_IP 
 // Vector registers of the running thread: they are live while the kernel works for it.
 #define EACH_VECTOR(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
-static void vector_get(unsigned reg, uint64_t value[2])
+void machine_vector_get(unsigned reg, uint64_t value[2])
 {
     switch (reg) {
 #define GET(n) case n: __asm__ volatile(".arch_extension fp\n\tstr q" #n ", [%0]" : : "r"(value) : "memory"); break;
@@ -68,7 +68,7 @@ static void vector_get(unsigned reg, uint64_t value[2])
     }
 }
 
-static void vector_put(unsigned reg, const uint64_t value[2])
+void machine_vector_put(unsigned reg, const uint64_t value[2])
 {
     switch (reg) {
 #define PUT(n) case n: __asm__ volatile(".arch_extension fp\n\tldr q" #n ", [%0]" : : "r"(value) : "memory"); break;
@@ -104,7 +104,12 @@ static bool may_access(struct machine *m, uint64_t address, unsigned bytes, bool
     return kind == FAULT_RETRY || refused(m, kind, write, second);
 }
 
-static bool memory_read(struct machine *m, uint64_t address, void *to, unsigned bytes)
+bool machine_may_write(struct machine *m, uint64_t address, unsigned bytes)
+{
+    return may_access(m, address, bytes, true);
+}
+
+bool machine_read(struct machine *m, uint64_t address, void *to, unsigned bytes)
 {
     switch (user_copy_in(to, address, bytes)) {
     case STATUS_SUCCESS:               return true;
@@ -116,7 +121,7 @@ static bool memory_read(struct machine *m, uint64_t address, void *to, unsigned 
     return user_copy_in(to, address, bytes) == STATUS_SUCCESS || refused(m, FAULT_ACCESS_VIOLATION, false, address);
 }
 
-static bool memory_write(struct machine *m, uint64_t address, const void *from, unsigned bytes)
+bool machine_write(struct machine *m, uint64_t address, const void *from, unsigned bytes)
 {
     if ((address ^ (address + bytes - 1)) & ~(PAGE_BYTES - 1ull) && !may_access(m, address, bytes, true))
         return false;
@@ -140,9 +145,9 @@ static bool x87_read(void *context, unsigned operand, void *to, unsigned bytes)
         return false;
     }
     if (opd->kind == X64_OPD_MEM)
-        return memory_read(m, machine_address(m), to, bytes);
+        return machine_read(m, machine_address(m), to, bytes);
     if (opd->kind == X64_OPD_XMM)
-        vector_get(opd->reg, value);
+        machine_vector_get(opd->reg, value);
     else
         machine_operand_get(m, opd, value);
     memcpy(to, value, bytes);
@@ -157,17 +162,17 @@ static bool x87_write(void *context, unsigned operand, const void *from, unsigne
             .segment = m->insn->segment, .address_size = m->insn->address_size, .disp = operand - X87_OPERAND_RDI } };
         struct machine there = *m;
         there.insn = &at_rdi;
-        return memory_write(m, machine_address(&there), from, bytes);
+        return machine_write(m, machine_address(&there), from, bytes);
     }
     const struct x64_operand *opd = &m->insn->opd[operand];
     uint64_t value[2] = { 0 };
     if (opd->kind == X64_OPD_MEM)
-        return memory_write(m, machine_address(m), from, bytes);
+        return machine_write(m, machine_address(m), from, bytes);
     if (opd->kind == X64_OPD_XMM)
-        vector_get(opd->reg, value);
+        machine_vector_get(opd->reg, value);
     memcpy(value, from, bytes);
     if (opd->kind == X64_OPD_XMM)
-        vector_put(opd->reg, value);
+        machine_vector_put(opd->reg, value);
     else
         machine_operand_put(m, opd, value[0]);
     return true;
@@ -199,12 +204,12 @@ enum emu_outcome machine_run_x87(struct machine *m)
     if (m->insn->form & X64_F_MEM)
         io.address = machine_address(m);
     if (converts)
-        io.mxcsr = mxcsr_get(m);
+        io.mxcsr = machine_mxcsr_get(m);
     switch (x87_execute(&x87, m->insn, &io)) {
     case X87_DONE:
         m->eflags = io.eflags;
         if (converts)
-            mxcsr_put(m, io.mxcsr);
+            machine_mxcsr_put(m, io.mxcsr);
         return user_copy_out(area, &x87, sizeof x87) == STATUS_SUCCESS ? EMU_RESUME : EMU_NOT_MINE;
     case X87_FAULT:
         return EMU_EXCEPTION;               // refused() has said which
@@ -233,7 +238,7 @@ enum emu_outcome machine_run_fxsave(struct machine *m)
 {
     uint8_t image[FX_WRITTEN] = { 0 };
     struct x87_state x87;
-    uint32_t mxcsr = mxcsr_get(m), mask = 0xffff;
+    uint32_t mxcsr = machine_mxcsr_get(m), mask = 0xffff;
     if (misaligned(m))
         return EMU_EXCEPTION;
     if (user_copy_in(&x87, m->frame->x[28] + CTX_X87_REGISTERS, sizeof x87) != STATUS_SUCCESS)
@@ -243,10 +248,10 @@ enum emu_outcome machine_run_fxsave(struct machine *m)
     memcpy(image + FX_MXCSR_MASK, &mask, 4);
     for (unsigned i = 0; i < 16; i++) {
         uint64_t value[2];
-        vector_get(i, value);
+        machine_vector_get(i, value);
         memcpy(image + FX_XMM + 16 * i, value, 16);
     }
-    return memory_write(m, machine_address(m), image, sizeof image) ? EMU_RESUME : EMU_EXCEPTION;
+    return machine_write(m, machine_address(m), image, sizeof image) ? EMU_RESUME : EMU_EXCEPTION;
 }
 
 enum emu_outcome machine_run_fxrstor(struct machine *m)
@@ -256,17 +261,17 @@ enum emu_outcome machine_run_fxrstor(struct machine *m)
     uint32_t mxcsr;
     if (misaligned(m))
         return EMU_EXCEPTION;
-    if (!memory_read(m, machine_address(m), image, sizeof image))
+    if (!machine_read(m, machine_address(m), image, sizeof image))
         return EMU_EXCEPTION;
     memcpy(&mxcsr, image + FX_MXCSR, 4);
-    enum emu_outcome outcome = mxcsr_put(m, mxcsr);
+    enum emu_outcome outcome = machine_mxcsr_put(m, mxcsr);
     if (outcome != EMU_RESUME)
         return outcome;
     x87_get_fx_image(&x87, image, m->insn->form & X64_F_W);
     for (unsigned i = 0; i < 16; i++) {
         uint64_t value[2];
         memcpy(value, image + FX_XMM + 16 * i, 16);
-        vector_put(i, value);
+        machine_vector_put(i, value);
     }
     return user_copy_out(m->frame->x[28] + CTX_X87_REGISTERS, &x87, sizeof x87) == STATUS_SUCCESS ? EMU_RESUME : EMU_NOT_MINE;
 }

@@ -21,11 +21,24 @@ enum emu_outcome machine_operand_get(struct machine *m, const struct x64_operand
 enum emu_outcome machine_operand_put(struct machine *m, const struct x64_operand *opd, uint64_t value);
 
 // interpret_fp.c
+uint32_t machine_mxcsr_get(struct machine *m);
+enum emu_outcome machine_mxcsr_put(struct machine *m, uint32_t mxcsr);     // EMU_EXCEPTION: reserved bits
+void machine_vector_get(unsigned reg, uint64_t value[2]);                   // the running thread's
+void machine_vector_put(unsigned reg, const uint64_t value[2]);
+// Accesses of the program itself: guard pages count, its stack grows. Whole or not at all; false: m->exception says why.
+bool machine_read(struct machine *m, uint64_t address, void *to, unsigned bytes);      // at most one page
+bool machine_may_write(struct machine *m, uint64_t address, unsigned bytes);
+bool machine_write(struct machine *m, uint64_t address, const void *from, unsigned bytes);
 enum emu_outcome machine_run_x87(struct machine *m);        // x87 and MMX (emu/x87/x87.h)
 enum emu_outcome machine_run_ldmxcsr(struct machine *m);
 enum emu_outcome machine_run_stmxcsr(struct machine *m);
 enum emu_outcome machine_run_fxsave(struct machine *m);
 enum emu_outcome machine_run_fxrstor(struct machine *m);
+
+// xsave.c
+enum emu_outcome machine_run_xsave(struct machine *m);      // XSAVE, XSAVEOPT, XSAVEC
+enum emu_outcome machine_run_xrstor(struct machine *m);
+enum emu_outcome machine_run_xgetbv(struct machine *m);
 
 // cpuid.c
 enum emu_outcome machine_run_cpuid(struct machine *m);
