@@ -58,7 +58,7 @@ static void raise_fault(struct trap_frame *frame, struct exception *exception, b
             exception->parameters[0] = 0;
             exception->parameters[1] = UINT64_MAX;
         } else if (outcome == EMU_EXCEPTION && exception->code == STATUS_ACCESS_VIOLATION && exception->parameters[0] == 0
-                   && emu_writes_operand(process->emu, frame->elr)) {
+                   && emu_writes_operand(process->emu, frame, exception->parameters[1])) {
             exception->parameters[0] = 1;
         }
         if (outcome == EMU_EXCEPTION)

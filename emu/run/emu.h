@@ -47,9 +47,9 @@ void emu_retry(struct emu_process *p, struct trap_frame *frame);
 // EMU_EXCEPTION: converted, raise what the fault says. EMU_NOT_MINE leaves the frame alone.
 enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame);
 
-// Whether the x64 instruction at rip writes its memory operand: a page fault of it is one of writing, though it may read first
-// (SDM vol. 3 4.7, W/R).
-bool emu_writes_operand(struct emu_process *p, uint64_t rip);
+// Whether the x64 instruction that the frame (in x64 state) stands at writes what it faulted on at `address`: a page fault of it
+// is one of writing, though it may read first (SDM vol. 3 4.7, W/R).
+bool emu_writes_operand(struct emu_process *p, const struct trap_frame *frame, uint64_t address);
 
 // An alignment fault with pc in translated code, frame->far the address: the access is done here if x64 allows it.
 // No lock held. EMU_EXCEPTION: converted to x64 state, *out is filled. EMU_NOT_MINE leaves the frame alone.

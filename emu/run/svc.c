@@ -207,13 +207,15 @@ enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16
     return point ? svc_insn(p, frame, region, point, out) : EMU_NOT_MINE;
 }
 
-bool emu_writes_operand(struct emu_process *p, uint64_t rip)
+bool emu_writes_operand(struct emu_process *p, const struct trap_frame *frame, uint64_t address)
 {
     struct x64_insn insn;
     struct exception unused;
     uint8_t bytes[X64_LENGTH_MAX];
-    if (decode_at(p, rip, &insn, bytes, &unused) != EMU_RESUME)
+    if (decode_at(p, frame->elr, &insn, bytes, &unused) != EMU_RESUME)
         return false;
+    if (insn.op == X64_ENTER)               // its last access is to the new top of the stack (SDM vol. 2, ENTER)
+        return address == frame->sp - 8 - 8 * ((uint64_t)insn.opd[1].value & 31) - (uint16_t)insn.opd[0].value;
     return insn.op == X64_MASKMOVDQU || ((insn.form & X64_F_MEM) && (insn.opd[insn.mem_operand].access & X64_WRITE));
 }
 
