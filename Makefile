@@ -53,7 +53,7 @@ endif
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-PHONIES := all help kernel objects test-kernel images host-tests test-programs run test bench sdcard clean distclean deps-check
+PHONIES := all help kernel objects test-kernel images host-tests test-programs run test bench bench-programs sdcard clean distclean deps-check
 .PHONY: $(PHONIES)
 
 # Everything that uses a tool has this as order-only prerequisite (`| $(READY)`): tools/deps installs what is missing,
@@ -138,7 +138,7 @@ help:
 	@echo 'make             the kernel ($(B)/janus.img), the system DLLs and the programs ($(B)/images)'
 	@echo 'make run         boot QEMU and run the demonstration; RUN=PROGRAM.exe ARGS="..." RUN_OPTIONS="..." to choose'
 	@echo 'make test        every test; ends with "N passed, N failed"; T=PATTERN runs only matching ones'
-	@echo 'make bench       executed instructions of the benchmark programs, native and emulated'
+	@echo 'make bench       executed instructions of 24 workloads: native, ARM64EC, x64; tests/bench/README.md'
 	@echo 'make fuzz        libFuzzer under the sanitizers; TARGET=decode|translate|execute|pe T=SECONDS'
 	@echo 'make kernel | test-kernel | images | host-tests     parts of it; objects compiles without linking'
 	@echo 'make sdcard      $(B)/sdcard.img for a Raspberry Pi 4'

@@ -6,6 +6,7 @@
 #include "kernel/percpu.h"
 
 #define INST_RETIRED      0x08
+#define NOT_AT_EL1        (1u << 31)
 #define PMCR_ENABLE       (1 << 0)
 #define PMCR_RESET_EVENTS (1 << 1)
 #define PMUSERENR_CYCLES  (1 << 2)      // EL0 reads PMCCNTR_EL0 ...
@@ -31,10 +32,13 @@ void pmu_start_core(void)
         return;
     sysreg_write(pmcntenclr_el0, 0xffffffff);
     sysreg_write(pmevtyper0_el0, INST_RETIRED);
+    bool second = field(sysreg_read(pmcr_el0), 15, 11) > 1;
+    if (second)
+        sysreg_write(pmevtyper1_el0, INST_RETIRED | NOT_AT_EL1);
     sysreg_write(pmccfiltr_el0, 0);
     sysreg_write(pmcr_el0, PMCR_ENABLE | PMCR_RESET_EVENTS);
     counts[cpu].total = counts[cpu].last = 0;
-    sysreg_write(pmcntenset_el0, 1 | 1u << 31);
+    sysreg_write(pmcntenset_el0, 1 | (second ? 2 : 0) | 1u << 31);
     sysreg_write(pmuserenr_el0, PMUSERENR_CYCLES | PMUSERENR_EVENTS);
     isb();
 }

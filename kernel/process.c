@@ -76,6 +76,7 @@ static void add_totals(struct process_totals *totals, const struct process_total
 static void add_counters(struct process_counters *sum, const struct process_counters *more)
 {
     sum->x64_instructions_translated += more->x64_instructions_translated;
+    sum->x64_bytes_translated += more->x64_bytes_translated;
     sum->blocks += more->blocks;
     sum->cache_bytes += more->cache_bytes;
     sum->entries_miss += more->entries_miss;

@@ -41,7 +41,7 @@ host-tests: $(HOST_BIN)
 
 # Programs as anybody's toolchain makes them: unchanged C, compiled for both machines by the mingw side of the pinned
 # toolchain, not linked with anything of Janus.
-PROGRAM_C   := $(sort $(wildcard tests/programs/src/*.c tests/bench/*.c))
+PROGRAM_C   := $(sort $(wildcard tests/programs/src/*.c))
 PROGRAM_EXE := $(foreach a,x64 arm64,$(patsubst %.c,$(B)/tests/%-$(a).exe,$(notdir $(PROGRAM_C))))
 target_x64   := x86_64-windows-gnu
 target_arm64 := aarch64-windows-gnu
@@ -72,12 +72,10 @@ test-programs: $(PROGRAM_EXE) $(B)/tests/images.stamp
 
 include tests/oracle/oracle.mk
 include tests/fuzz/fuzz.mk
+include tests/bench/bench.mk
 
-test: all test-kernel $(HOST_BIN) $(ORACLE_BIN) test-programs
+test: all test-kernel $(HOST_BIN) $(ORACLE_BIN) test-programs bench-programs
 	$(Q)tests/run $(if $(T),--match '$(T)')
-
-bench: all test-programs
-	$(Q)tests/bench/run
 
 sdcard: all
 	$(Q)tools/sdcard $(B)/sdcard.img $(or $(RUN),$(B)/images/demo.exe) $(ARGS)

@@ -260,6 +260,7 @@ void emu_count(struct emu_process *p, struct process_counters *out)
 {
     spin_lock(&emu_lock);
     out->x64_instructions_translated += p->counters.x64_instructions_translated;
+    out->x64_bytes_translated += p->counters.x64_bytes_translated;
     out->blocks += p->counters.blocks;
     out->cache_bytes += p->counters.cache_bytes;
     out->entries_miss += p->counters.entries_miss;

@@ -137,6 +137,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, bool shar
         for (uint32_t i = 0; i < reading.page_count; i++)
             frame_share(reading.pages[i].frame);     // the frame stays what it was as long as the translation stands
     p->counters.x64_instructions_translated += result.x64_instructions;
+    p->counters.x64_bytes_translated += result.x64_bytes;
     p->counters.blocks++;
     p->counters.cache_bytes += result.code_count * 4;
     status = cache_map(cache, p->as, shared ? &p->shared_mapped[shared_index(p)] : &p->private_mapped);

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# The benchmark: see README.md here. Included by tests/tests.mk.
+BE := $(B)/bench
+WORKLOAD_C := $(sort $(wildcard tests/bench/workloads/*.c))
+# The same for every target, Linux programs too. A product and a sum are not contracted, so that all builds agree to the last bit.
+BENCH_FLAGS := -O2 -ffreestanding -fno-builtin -fno-stack-protector -ffp-contract=off
+
+define bench_flags
+$(call objects_of,$(1),$(WORKLOAD_C)): IMAGE_OWN = $$(IMAGE_WARN) -isystem $$(CLANG_INCLUDE) $$(BENCH_FLAGS)
+$(call objects_of,$(1),$(WORKLOAD_C)): tests/bench/bench.mk
+endef
+$(foreach kind,arm64 ec x64,$(eval $(call bench_flags,$(kind))))
+
+$(I)/lib/meter.lib $(I)/libx64/meter.lib: tests/bench/meter.def
+$(I)/libx64/far.lib: tests/bench/far.def
+
+# Beside the programs and not among the system DLLs.
+METER_OBJECTS := $(call objects_of,ec,tests/bench/meter.c $(CRT_ec)) $(call objects_of,arm64,tests/bench/meter.c $(CRT_arm64))
+$(BE)/meter.dll: $(METER_OBJECTS) tests/bench/meter.def tests/bench/bench.mk
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LLD_LINK) -nologo -machine:arm64x -dll -lldmingw -noimplib -nodefaultlib -opt:ref -noentry -out:$@ \
+	    -def:tests/bench/meter.def -defArm64Native:tests/bench/meter.def $(filter %.obj,$^)
+$(BE)/far.dll: $(call objects_of,x64,tests/bench/far.S $(CRT_PROGRAM_x64)) tests/bench/far.def tests/bench/bench.mk
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LLD_LINK) -nologo -machine:x64 -dll -lldmingw -noimplib -nodefaultlib -opt:ref -noentry -out:$@ -def:tests/bench/far.def $(filter %.obj,$^)
+
+# $(call bench_program,KIND,further SOURCES,further import libraries)
+define bench_program
+$(BE)/bench-$(1).exe: $$(call objects_of,$(1),tests/bench/main.c $(WORKLOAD_C) $(2) $$(PROGRAM_CRT) $$(CRT_$(1))) \
+    $(foreach l,meter $(3) ucrtbase kernel32 ntdll,$(I)/$(LIBS_$(1))/$(l).lib) tests/bench/bench.mk
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(LLD_LINK) -nologo -machine:$(IMAGE_MACHINE_$(1)) -lldmingw -subsystem:console -nodefaultlib -opt:ref -entry:start -out:$$@ \
+	    $$(filter %.obj %.lib,$$^)
+BENCH_PROGRAMS += $(BE)/bench-$(1).exe
+IMAGE_OBJECTS += $$(call objects_of,$(1),tests/bench/main.c $(WORKLOAD_C))
+endef
+$(eval $(call bench_program,arm64))
+$(eval $(call bench_program,ec))
+$(eval $(call bench_program,x64,tests/bench/flow.S,far))
+-include $(patsubst %.obj,%.d,$(foreach k,arm64 ec x64,$(call objects_of,$(k),tests/bench/main.c $(WORKLOAD_C))) $(METER_OBJECTS))
+
+bench-programs: $(BENCH_PROGRAMS) $(BE)/meter.dll $(BE)/far.dll
+
+bench: all bench-programs
+	$(Q)tests/bench/run $(BENCH_OPTIONS)

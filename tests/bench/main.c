@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// The measuring program: every workload twice, the first call (cold) and the second (warm), one line each for tests/bench/run:
+//     NAME CHECKSUM cold-all cold-EL0 warm-all warm-EL0 x64-instructions x64-bytes regions cache-bytes
+// With the argument "tso" a second thread exists meanwhile. "nothing" is a workload that does nothing: what measuring costs.
+#include <stdio.h>
+#include <string.h>
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#include "tests/bench/bench.h"
+#include "tests/bench/meter.h"
+
+static uint64_t bench_nothing(uint64_t one) { return one; }
+
+typedef uint64_t workload(uint64_t one);
+static const struct { const char *name; workload *run; } workloads[] = {
+    { "nothing", bench_nothing },
+#define ROW(name) { #name, bench_##name },
+    WORKLOADS(ROW)
+#undef ROW
+};
+
+static volatile uint64_t one = 1;
+
+static uint64_t difference(uint64_t before, uint64_t after)     // the two halves separately
+{
+    return ((after >> 32) - (before >> 32)) << 32 | (uint32_t)(after - before);
+}
+
+static uint64_t measure(workload *run, uint64_t *checksum)
+{
+    uint64_t before = meter_instructions();
+    *checksum = run(one);
+    return difference(before, meter_instructions());
+}
+
+static int show(const char *name, workload *run)
+{
+    struct meter_translator before, after;
+    uint64_t first, second;
+    if (!meter_translator(&before))
+        return 0;
+    uint64_t cold = measure(run, &first);
+    if (!meter_translator(&after))
+        return 0;
+    uint64_t warm = measure(run, &second);
+    if (first != second) {
+        fprintf(stderr, "%s: the first call gives %llx, the second %llx\n", name, first, second);
+        return 0;
+    }
+    printf("%s %016llx %u %u %u %u %llu %llu %llu %llu\n", name, first, (unsigned)cold, (unsigned)(cold >> 32), (unsigned)warm,
+           (unsigned)(warm >> 32), after.x64_instructions - before.x64_instructions, after.x64_bytes - before.x64_bytes,
+           after.regions - before.regions, after.cache_bytes - before.cache_bytes);
+    return 1;
+}
+
+#if defined(__x86_64__) && !defined(__arm64ec__)
+#include "tests/bench/flow.h"
+
+enum { FLOW_FEW = 1000, FLOW_MANY = 11000 };
+
+// flow NAME hundredths of an EL0 instruction a round
+static void show_flow(const char *name, void (*flow)(uint64_t))
+{
+    flow(FLOW_FEW);
+    uint64_t start = meter_instructions();
+    flow(FLOW_FEW);
+    uint64_t middle = meter_instructions();
+    flow(FLOW_MANY);
+    uint64_t few = difference(start, middle) >> 32, many = difference(middle, meter_instructions()) >> 32;
+    printf("flow %s %llu\n", name, (many - few) * 100 / (FLOW_MANY - FLOW_FEW));
+}
+
+static void show_flows(void)
+{
+#define ROW(name) show_flow(#name, flow_##name);
+    FLOWS(ROW)
+#undef ROW
+}
+#else
+static void show_flows(void) {}
+#endif
+
+static DWORD WINAPI sleeper(void *event)
+{
+    return WaitForSingleObject(event, INFINITE);
+}
+
+int main(int argc, char **argv)
+{
+    if (!meter_works()) {
+        fprintf(stderr, "this machine does not count instructions: run it with --icount\n");
+        return 2;
+    }
+    HANDLE event = NULL, thread = NULL;
+    if (argc > 1 && !strcmp(argv[1], "tso")) {
+        event = CreateEventW(NULL, TRUE, FALSE, NULL);
+        thread = event ? CreateThread(NULL, 0, sleeper, event, 0, NULL) : NULL;
+        if (!thread)
+            return 3;
+        Sleep(1);                       // it waits by now
+    }
+    uint64_t checksum;
+    measure(bench_nothing, &checksum);
+    for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++)
+        if (!show(workloads[i].name, workloads[i].run))
+            return 1;
+    show_flows();
+    if (thread) {
+        SetEvent(event);
+        WaitForSingleObject(thread, INFINITE);
+    }
+    return 0;
+}
