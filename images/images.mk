@@ -105,6 +105,7 @@ $(eval $(call program,demo_arm64,arm64,images/demo/show.c,shared))
 $(eval $(call program,demo_ec,ec,images/demo/show.c,shared))
 
 include images/tests/tests.mk
+include tests/oracle/target/target.mk
 
 IMAGE_OBJECTS := $(sort $(IMAGE_OBJECTS))
 images: $(IMAGES)
