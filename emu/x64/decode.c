@@ -44,6 +44,21 @@ static uint64_t next_value(struct decoder *d, unsigned bytes)
     return value;
 }
 
+// An immediate or a relative target.
+static uint64_t next_immediate(struct decoder *d, struct x64_insn *out, unsigned bytes)
+{
+    out->imm_at = (uint8_t)d->pos;
+    out->imm_bytes = (uint8_t)bytes;
+    return next_value(d, bytes);
+}
+
+static uint64_t next_displacement(struct decoder *d, struct x64_insn *out, unsigned bytes)
+{
+    out->disp_at = (uint8_t)d->pos;
+    out->disp_bytes = (uint8_t)bytes;
+    return next_value(d, bytes);
+}
+
 static int64_t sign_extend(uint64_t value, unsigned bytes)
 {
     unsigned shift = 64 - 8 * bytes;
@@ -119,8 +134,9 @@ static enum x64_map read_opcode(struct decoder *d, struct x64_insn *out)
 }
 
 // SIB and displacement of a memory operand (SDM vol. 2, tables 2-2 and 2-3). The index is still unaware of VSIB.
-static void read_memory(struct decoder *d, struct x64_mem *mem)
+static void read_memory(struct decoder *d, struct x64_insn *out)
 {
+    struct x64_mem *mem = &out->mem;
     unsigned mod = d->modrm >> 6, rm = d->modrm & 7;
     unsigned disp_bytes = mod == 1 ? 1 : mod == 2 ? 4 : 0;
     if (rm == 4) {
@@ -142,7 +158,7 @@ static void read_memory(struct decoder *d, struct x64_mem *mem)
         mem->base = (uint8_t)(rm | d->b);
     }
     if (disp_bytes)
-        mem->disp = sign_extend(next_value(d, disp_bytes), disp_bytes);
+        mem->disp = sign_extend(next_displacement(d, out, disp_bytes), disp_bytes);
 }
 
 static const struct x64_row *find_row(const struct decoder *d, enum x64_map map, const struct x64_row *row)
@@ -267,7 +283,7 @@ static bool read_operand(struct decoder *d, struct x64_insn *out, unsigned index
         break;
     case SRC_MOFFS:
         set_memory(out, index, size_of(d, out, form->mem_size));
-        out->mem.disp = (int64_t)next_value(d, out->address_size);
+        out->mem.disp = (int64_t)next_displacement(d, out, out->address_size);
         break;
     case SRC_VSIB:
         set_memory(out, index, size_of(d, out, form->mem_size));
@@ -322,17 +338,17 @@ static bool read_operand(struct decoder *d, struct x64_insn *out, unsigned index
         break;
     case SRC_IMM_ZERO:
         opd->kind = X64_OPD_IMM;
-        opd->value = (int64_t)next_value(d, form->argument);
+        opd->value = (int64_t)next_immediate(d, out, form->argument);
         break;
     case SRC_IMM_SIGN:
         opd->kind = X64_OPD_IMM;
         bytes = size_of(d, out, form->argument);
-        opd->value = sign_extend(next_value(d, bytes), bytes);
+        opd->value = sign_extend(next_immediate(d, out, bytes), bytes);
         break;
     case SRC_REL:                                   // relative until the length is known
         opd->kind = X64_OPD_REL;
         bytes = size_of(d, out, form->argument);
-        opd->value = sign_extend(next_value(d, bytes), bytes);
+        opd->value = sign_extend(next_immediate(d, out, bytes), bytes);
         break;
     }
     return true;
@@ -449,7 +465,7 @@ static bool decode(struct decoder *d, struct x64_insn *out)
     if (!row || (d->vex && !(row->where & X64_ROW_VVVV) && d->vvvv))
         return false;
     if ((row->where & X64_ROW_MODRM) && d->modrm < 0xc0)
-        read_memory(d, &out->mem);
+        read_memory(d, out);
 
     out->op = row->op;
     d->opsize = operand_size(d);

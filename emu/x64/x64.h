@@ -183,6 +183,8 @@ struct x64_insn {
     uint8_t operand_count;
     uint8_t mem_operand;            // index of the memory operand if X64_F_MEM
     uint8_t segment;                // override of the implicit rsi, rbx or rax operand of a string instruction, XLAT, ...: FS, GS, NONE
+    uint8_t disp_at, disp_bytes;    // where in the instruction the displacement (or moffs address) is; 0 bytes: there is none
+    uint8_t imm_at, imm_bytes;      // the same of the immediate or relative target, the last one if there are two
     struct x64_operand opd[X64_OPERANDS_MAX];
     struct x64_mem mem;
 };
