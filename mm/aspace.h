@@ -96,7 +96,14 @@ pa_t     aspace_frame(struct aspace *as, uva_t address);
 // hook runs, the hook runs again before the store goes through. So the order for a translator is: watch, read the
 // bytes, translate, and publish only if the hook was not called for the page meanwhile.
 // STATUS_ACCESS_VIOLATION: no committed readable page there.
-status_t aspace_watch(struct aspace *as, uva_t page);
+// With WATCH_MAPPING stores pass unseen, and only the changes of protection, EC or mapping call the hook: for translations that
+// look after their code themselves. Watching anew changes the kind; a page that becomes WATCH_STORES may have been stored to
+// before that, so it is read afterwards.
+enum watch_kind { WATCH_STORES, WATCH_MAPPING };
+status_t aspace_watch(struct aspace *as, uva_t page, enum watch_kind kind);
+// Who may store to a page: nobody as it is protected, this space by this mapping, or also others by other mappings of its frame.
+enum code_page { CODE_READ_ONLY, CODE_WRITABLE, CODE_SHARED };
+enum code_page aspace_code_page(struct aspace *as, uva_t page);
 extern void (*aspace_watch_hook)(struct aspace *as, uva_t page);
 void     aspace_set_owner(struct aspace *as, void *owner);   // back pointer for the hook (the process)
 void    *aspace_owner(const struct aspace *as);

@@ -36,7 +36,7 @@ void watch_release(struct aspace *as, uva_t start, uva_t end)
             pte_t *entry = ptab_find(&as->ptab, va);
             // If the counter moved, there may be a translation newer than the hook's work: the page stays watched.
             if (counter == *watch_counter(as, va) && entry && (*entry & PTE_WATCHED)) {
-                ptab_set(entry, *entry & ~PTE_WATCHED);
+                ptab_set(entry, *entry & ~(PTE_WATCHED | PTE_OPEN));
                 as->watched--;
             }
             va += PAGE_BYTES;
@@ -135,7 +135,8 @@ enum fault_kind page_fault(struct aspace *as, uva_t address, enum page_access ac
                 return FAULT_NO_MEMORY;
             entry = ptab_find(&as->ptab, va);
         }
-        if (access == ACCESS_WRITE && (*entry & PTE_WATCHED)) {
+        bool passes = (*entry & PTE_OPEN) && ((*entry & PTE_OWNED) || span->backing == BACKING_SHARED);
+        if (access == ACCESS_WRITE && (*entry & PTE_WATCHED) && !passes) {
             watch_release(as, va, va + PAGE_BYTES);
             continue;                             // the lock was free: look again
         }
@@ -230,7 +231,22 @@ pa_t aspace_frame(struct aspace *as, uva_t address)
     return frame;
 }
 
-status_t aspace_watch(struct aspace *as, uva_t address)
+enum code_page aspace_code_page(struct aspace *as, uva_t page)
+{
+    if (address_check(page) != FAULT_RETRY)
+        return CODE_READ_ONLY;
+    spin_lock(&as->lock);
+    const struct span *span = span_at(&as->spans, page_down(page));
+    enum code_page kind = CODE_READ_ONLY;
+    if (span && span->backing == BACKING_SHARED)
+        kind = CODE_SHARED;
+    else if (span && protect_rights(span->protect) & (RIGHT_WRITE | RIGHT_COPY))
+        kind = CODE_WRITABLE;
+    spin_unlock(&as->lock);
+    return kind;
+}
+
+status_t aspace_watch(struct aspace *as, uva_t address, enum watch_kind watch)
 {
     uva_t page = page_down(address);
     if (address_check(address) != FAULT_RETRY)
@@ -238,14 +254,13 @@ status_t aspace_watch(struct aspace *as, uva_t address)
     spin_lock(&as->lock);
     enum fault_kind kind = page_fault(as, page, ACCESS_READ, FAULT_KERNEL);
     if (kind == FAULT_RETRY) {
-        pte_t *entry = ptab_find(&as->ptab, page);
+        pte_t *entry = ptab_find(&as->ptab, page), old = *entry;
         struct tlb_batch batch;
         tlb_batch_begin(&batch, &as->asid);
         (*watch_counter(as, page))++;
-        if (!(*entry & PTE_WATCHED)) {
-            as->watched++;
-            page_write(page, entry, page_entry(as, span_at(&as->spans, page), *entry | PTE_WATCHED, TURN_KEEP), &batch);
-        }
+        as->watched += !(old & PTE_WATCHED);
+        old = (old & ~PTE_OPEN) | PTE_WATCHED | (watch == WATCH_MAPPING ? PTE_OPEN : 0);
+        page_write(page, entry, page_entry(as, span_at(&as->spans, page), old, TURN_KEEP), &batch);
         tlb_batch_finish(&batch);
     }
     spin_unlock(&as->lock);

@@ -10,7 +10,7 @@
 #include "mm/arm64/cache.h"
 #include "mm/aspace_private.h"
 
-#define PTE_KEPT (PTE_ADDRESS | PTE_EC | PTE_FRAME | PTE_OWNED | PTE_WATCHED)
+#define PTE_KEPT (PTE_ADDRESS | PTE_EC | PTE_FRAME | PTE_OWNED | PTE_WATCHED | PTE_OPEN)
 
 static bool pte_executes(pte_t entry)
 {
@@ -28,7 +28,7 @@ pte_t page_entry(const struct aspace *as, const struct span *span, pte_t old, en
     pte_t entry = old & PTE_KEPT;
     if ((span->protect & PAGE_GUARD) || !(rights & RIGHT_READ))
         return entry;
-    bool writes = (rights & RIGHT_WRITE) && !(old & PTE_WATCHED) && ((old & PTE_OWNED) || span->backing == BACKING_SHARED);
+    bool writes = (rights & RIGHT_WRITE) && (!(old & PTE_WATCHED) || old & PTE_OPEN) && ((old & PTE_OWNED) || span->backing == BACKING_SHARED);
     bool executes = (rights & RIGHT_EXECUTE) && (as->kind == ASPACE_NATIVE || (old & PTE_EC));
     if (writes && executes) {
         executes = turn == TURN_EXECUTE || (turn == TURN_KEEP && pte_executes(old));

@@ -19,11 +19,12 @@ typedef uint64_t pte_t;
 #define PTE_PXN          (1ull << 53)
 #define PTE_UXN          (1ull << 54)
 
-// Software bits: 55..58 are ours by architecture.
+// Software bits: 55..58 are ours by architecture; 59 is hardware's only if TCR_EL1.HWU says so, and there it is 0.
 #define PTE_EC           (1ull << 55)     // the page's code is arm64
 #define PTE_FRAME        (1ull << 56)     // the entry holds a reference to the frame at PTE_ADDRESS, even if not valid
 #define PTE_OWNED        (1ull << 57)     // that frame is private to this space: demand-zero or copied
 #define PTE_WATCHED      (1ull << 58)     // translations of it exist: no store without the watch hook
+#define PTE_OPEN         (1ull << 59)     // with PTE_WATCHED: stores pass, only changes of the mapping call the hook
 
 #define TABLE_ENTRIES  512u
 #define ROOT_ENTRIES   256u

@@ -89,7 +89,7 @@ TEST(addresses_outside_the_user_half_are_told_apart)
         EXPECT_EQ(0, aspace_read(as, cases[i].va, buffer, 4, ACCESS_READ));
         EXPECT_EQ(0, aspace_write(as, cases[i].va, buffer, 4));
         EXPECT_EQ(0, aspace_frame(as, cases[i].va));
-        EXPECT_EQ(STATUS_ACCESS_VIOLATION, aspace_watch(as, cases[i].va));
+        EXPECT_EQ(STATUS_ACCESS_VIOLATION, aspace_watch(as, cases[i].va, WATCH_STORES));
         EXPECT(!aspace_is_ec(as, cases[i].va));
     }
     space_end(as);
@@ -500,7 +500,7 @@ static void watch_hook(struct aspace *as, uva_t page)
     hook.page = page;
     if (hook.rewatches) {
         hook.rewatches--;
-        EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, page));
+        EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, page, WATCH_STORES));
     }
 }
 
@@ -517,8 +517,8 @@ TEST(watched_page_calls_the_hook_before_a_store)
     struct aspace *as = watched_space();
     uva_t base = get(as, 0, PAGES(4), PAGE_EXECUTE_READWRITE, REGION_COMMIT);
     *fake_access(as, base + PAGES(1), ACCESS_WRITE, NULL) = 0xc3;
-    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(1)));
-    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(1)));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(1), WATCH_STORES));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(1), WATCH_STORES));
     EXPECT(!fake_touch(as, base + PAGES(1), ACCESS_WRITE));                              // invalidated at once
     EXPECT(fake_touch(as, base + PAGES(1), ACCESS_READ));
     EXPECT_EQ(0, hook.calls);
@@ -528,16 +528,16 @@ TEST(watched_page_calls_the_hook_before_a_store)
     *fake_access(as, base + PAGES(1), ACCESS_WRITE, NULL) = 0x90;
     EXPECT_EQ(1, hook.calls);                                                            // off
     // Watched anew while the hook runs: once more.
-    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(1)));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(1), WATCH_STORES));
     hook.rewatches = 2;
     EXPECT_EQ(FAULT_RETRY, touch(as, base + PAGES(1), ACCESS_WRITE));
     EXPECT_EQ(4, hook.calls);
     // The kernel's writes count as well.
-    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(2)));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(2), WATCH_STORES));
     char bytes[2] = { 1, 2 };
     EXPECT_EQ(2, aspace_write(as, base + PAGES(2) - 1, bytes, 2));
     EXPECT_EQ(5, hook.calls);
-    EXPECT_EQ(STATUS_ACCESS_VIOLATION, aspace_watch(as, base + PAGES(4)));
+    EXPECT_EQ(STATUS_ACCESS_VIOLATION, aspace_watch(as, base + PAGES(4), WATCH_STORES));
     space_end(as);
 }
 
@@ -553,7 +553,7 @@ TEST(watched_page_may_go_while_the_hook_runs)
     struct aspace *as = watched_space();
     for (uint32_t i = 0; i < 4; i++) {
         uva_t base = get(as, 0, PAGES(2), PAGE_READWRITE, REGION_COMMIT);
-        EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base));
+        EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base, WATCH_STORES));
         aspace_watch_hook = releasing_hook;
         if (i == 0)
             EXPECT_EQ(FAULT_ACCESS_VIOLATION, touch(as, base, ACCESS_WRITE));
@@ -572,16 +572,16 @@ TEST(watched_page_calls_the_hook_before_it_changes_or_goes)
 {
     struct aspace *as = watched_space();
     uva_t base = get(as, 0, PAGES(4), PAGE_EXECUTE_READ, REGION_COMMIT);
-    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base, WATCH_STORES));
     EXPECT_EQ(FAULT_ACCESS_VIOLATION, touch(as, base, ACCESS_WRITE));
     EXPECT_EQ(0, hook.calls);
     EXPECT_EQ(STATUS_SUCCESS, aspace_protect(as, base, PAGES(4), PAGE_READWRITE, NULL));
     EXPECT_EQ(1, hook.calls);
-    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(3)));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(3), WATCH_STORES));
     EXPECT_EQ(STATUS_SUCCESS, aspace_decommit(as, base + PAGES(3), PAGES(1)));
     EXPECT_EQ(2, hook.calls);
-    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base));
-    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(2)));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base, WATCH_STORES));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(2), WATCH_STORES));
     EXPECT_EQ(STATUS_SUCCESS, aspace_set_ec(as, base, PAGES(1), true));
     EXPECT_EQ(3, hook.calls);
     hook.rewatches = 1;                                                                  // during the release
@@ -590,8 +590,8 @@ TEST(watched_page_calls_the_hook_before_it_changes_or_goes)
     image_frames();
     base = get(as, 0, PAGES(8), PAGE_EXECUTE_WRITECOPY, REGION_IMAGE);
     EXPECT_EQ(STATUS_SUCCESS, aspace_map_frames(as, base, frames, 8, PAGE_EXECUTE_WRITECOPY, 0));
-    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base));
-    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(1)));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base, WATCH_STORES));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_watch(as, base + PAGES(1), WATCH_STORES));
     EXPECT_EQ(FAULT_RETRY, touch(as, base, ACCESS_WRITE));                               // copied
     EXPECT_EQ(6, hook.calls);
     EXPECT_EQ(STATUS_SUCCESS, aspace_unmap(as, base));

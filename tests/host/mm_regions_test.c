@@ -262,7 +262,7 @@ static void do_watch(struct aspace *as, uint32_t first)
 {
     struct page *page = &pages[first];
     bool good = page->protect && !(page->protect & (PAGE_GUARD | PAGE_NOACCESS));
-    EXPECT_EQ(good ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION, aspace_watch(as, va_of(first)));
+    EXPECT_EQ(good ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION, aspace_watch(as, va_of(first), WATCH_STORES));
     page->watched |= good;
 }
 

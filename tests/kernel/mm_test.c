@@ -229,7 +229,7 @@ KTEST(mm_watched_page_is_reported_before_it_is_written)
     uint64_t word = 5;
     uva_t base = get(v.as, PAGES(2), PAGE_EXECUTE_READWRITE);
     KEXPECT(user_copy_out(base, &word, 8) == STATUS_SUCCESS);
-    KEXPECT(aspace_watch(v.as, base) == STATUS_SUCCESS && hook_calls == 0);
+    KEXPECT(aspace_watch(v.as, base, WATCH_STORES) == STATUS_SUCCESS && hook_calls == 0);
     KEXPECT(user_copy_in(&word, base, 8) == STATUS_SUCCESS && hook_calls == 0);
     KEXPECT(user_copy_out(base, &word, 8) == STATUS_SUCCESS && hook_calls == 1);
     KEXPECT(user_copy_out(base, &word, 8) == STATUS_SUCCESS && hook_calls == 1);
