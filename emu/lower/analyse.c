@@ -40,6 +40,12 @@ void lower_analyse(struct lower_context *cx)
         for (uint32_t i = cx->block_count; i-- > 0;) {
             struct lower_block *k = &blocks[i];
             uint16_t live = live_at_end(cx, k);
+            if (cx->config->verify) {           // each instruction may turn out to be another one
+                for (unsigned j = 0; j < k->count; j++)
+                    cx->work->insns[k->first + j].live = X64_ARITH_FLAGS;
+                k->live_in = X64_ARITH_FLAGS;
+                continue;
+            }
             for (unsigned j = k->count; j-- > 0;) {
                 struct lower_insn *insn = &cx->work->insns[k->first + j];
                 insn->live = live;

@@ -42,6 +42,7 @@
 #include "emu/run/ctx.h"
 #include "emu/x64/x64.h"
 
+enum { LOWER_REG_LOOSE = 16 };          // register operand that stands for an immediate read from the code (verify.c)
 enum {
     LOWER_INSNS = 512, LOWER_BLOCKS = 256, LOWER_LABELS = 4096, LOWER_FIXUPS = 4096, LOWER_DEFERRED = 768, LOWER_LITERALS = 512,
     LOWER_DEFAULT_INSNS = 256,
@@ -80,6 +81,8 @@ enum { FLAGS_NZ = X64_SF | X64_ZF | X64_OF, FLAGS_NZC = FLAGS_NZ | X64_CF, FLAGS
 struct lower_insn {
     struct x64_insn x;
     uint16_t live;                  // flags live after it
+    uint8_t loose;                  // LOOSE_ fields (verify.h)
+    uint8_t bytes[X64_LENGTH_MAX];  // with lower_config.verify
 };
 
 enum lower_end {
@@ -145,6 +148,7 @@ struct lower_context {
     const struct lower_block *block;
     uint16_t live;
     uint8_t temps;
+    uint8_t loose;                  // its fields that are read at run time: in x30 and x6 until it is done
     // of the block so far: x64 registers whose value mod 16 has been checked (lower_sse_align)
     uint16_t aligned_known;
     uint8_t aligned_low[16];

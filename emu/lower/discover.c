@@ -5,7 +5,7 @@
 // are queued and decoded in turn while there is room. A block is cut where another one begins. What is outside (too
 // far, no room, not executable, EC) stays outside: control leaves the region there. The blocks end up in address order, which is the
 // order compilers meant to be fast.
-#include "emu/lower/context.h"
+#include "emu/lower/verify.h"
 
 enum { REACH = 16 * 1024 };             // bytes around the entry: keeps every branch of the region within its range
 
@@ -59,13 +59,20 @@ static bool split(struct lower_context *cx, struct lower_block *k, int at)
     return true;
 }
 
-static enum x64_status fetch(struct lower_context *cx, uint64_t rip, struct x64_insn *out)
+static enum x64_status fetch(struct lower_context *cx, uint64_t rip, struct lower_insn *out)
 {
     uint8_t bytes[X64_LENGTH_MAX];
     size_t n = cx->source->read(cx->source->context, rip, bytes, sizeof bytes);
     if (n == 0)
         return X64_TRUNCATED;
-    return x64_decode(bytes, n, rip, out);
+    enum x64_status status = x64_decode(bytes, n, rip, &out->x);
+    out->loose = 0;
+    if (status == X64_OK && cx->config->verify) {
+        for (unsigned i = 0; i < out->x.length; i++)
+            out->bytes[i] = bytes[i];
+        lower_loose_find(cx, out);
+    }
+    return status;
 }
 
 // How the block ends after this instruction; false: it goes on.
@@ -128,7 +135,7 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
             break;
         }
         struct lower_insn *i = &cx->work->insns[cx->insn_count];
-        if (fetch(cx, at, &i->x) != X64_OK) {
+        if (fetch(cx, at, i) != X64_OK) {
             // When reached, the kernel fetches here itself and raises what the processor would.
             k->end = END_UNDECODED;
             break;
@@ -140,8 +147,11 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
             cx->last = at;
         if (i->x.rip < cx->first)
             cx->first = i->x.rip;
-        if (ends(&i->x, k))
+        if (ends(&i->x, k)) {
+            if (i->loose & LOOSE_REL && k->end != END_BRANCH)
+                k->end = END_INDIRECT;
             break;
+        }
         k->next_rip = at;
     }
     if (!k->count)
@@ -149,11 +159,12 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
     cx->block_count++;
     const struct lower_insn *last = &cx->work->insns[k->first + k->count - 1];
     bool comes_back = k->end == END_CALL || x64_flow(&last->x) == X64_FLOW_CALL_INDIRECT || x64_flow(&last->x) == X64_FLOW_SYSCALL;
-    if (comes_back)
+    bool loose = last->loose & LOOSE_REL;
+    if (comes_back && !cx->config->verify)          // one that verifies has one entry only
         queue(cx, queued, k->next_rip, true);
     if (k->end == END_BRANCH)
         queue(cx, queued, k->next_rip, false);
-    if (k->end == END_BRANCH || k->end == END_JUMP)
+    if ((k->end == END_BRANCH || k->end == END_JUMP) && !loose)
         queue(cx, queued, k->taken_rip, false);
 }
 
@@ -204,7 +215,8 @@ bool lower_discover(struct lower_context *cx, uint64_t rip)
         int next = -1, taken = -1;
         if (k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED)
             find_block(cx, k->next_rip, &next);
-        if (k->end == END_BRANCH || k->end == END_JUMP)
+        const struct lower_insn *last = &cx->work->insns[k->first + k->count - 1];
+        if ((k->end == END_BRANCH || k->end == END_JUMP) && !(last->loose & LOOSE_REL))
             find_block(cx, k->taken_rip, &taken);
         k->next = (int16_t)next;
         k->taken = (int16_t)taken;

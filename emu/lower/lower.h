@@ -42,6 +42,10 @@ struct lower_config {
     uint64_t code_va;          // EL0 address the first code word will run at
     uint64_t stub_dispatch;    // the dispatcher of the floating-point model: within +-128 MiB of code_va
     uint32_t max_instructions; // bound of a region; 0: default (1 is legal and used by tests)
+    // The x64 bytes may change unseen: the code compares them before it does what they say (verify.c). is_loose, called with the
+    // source's context: whether one of these bytes of an operand is known to change.
+    bool verify;
+    bool (*is_loose)(void *context, uint64_t va, unsigned bytes);
     bool trap_by_brk;          // `brk #n` instead of `svc #n`: for test programs under an operating system that has its own svc
 };
 
@@ -62,8 +66,17 @@ struct lower_result {
     struct lower_point *points;   uint32_t point_capacity, point_count;      // ascending offsets
     uint64_t first, last;         // x64 byte range read [first, last): what a write must hit to invalidate the region
     uint32_t x64_instructions, x64_bytes;
+    // Heads of blocks where flags are canonical; every loop has one. Any word there may become `svc #SVC_EMU_LEAVE`.
+    // Not wanted if the capacity is 0.
+    struct lower_entry *heads;    uint32_t head_capacity, head_count;
+    // With verify: the bytes at entries[0] that are compared first, those whose mask is 0 excepted, and the exit (an index, LOWER_NO_EXIT:
+    // none) that is taken when they have changed. Such a region has one entry only.
+    uint8_t *checked, *checked_mask; uint32_t checked_capacity, checked_count;
+    uint32_t version_exit;
     void *work;             // LOWER_WORK_BYTES, in
 };
+
+enum { LOWER_NO_EXIT = 0xffffffff };
 
 enum lower_status {
     LOWER_OK,
@@ -73,6 +86,11 @@ enum lower_status {
 };
 enum lower_status lower_region(const struct lower_config *config, const struct code_source *source, uint64_t rip,
                                struct lower_result *result);
+
+// Operands of this instruction that code with lower_config.verify can read at run time (is_loose): a set of these.
+enum { LOOSE_IMM = 1, LOOSE_DISP = 2, LOOSE_REL = 4 };
+struct x64_insn;
+uint8_t lower_loose_fields(const struct x64_insn *insn);
 
 // Exact x64 flags at a point, from the saved arm64 state of a thread stopped there: fills *eflags with CF PF AF ZF SF OF
 // (bit positions of RFLAGS). x[31] = general registers x0..x30; nzcv in bits 31:28. DF is the caller's business.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Control: JMP Jcc CALL RET LOOP JRCXZ, and what leaves to the kernel.
-#include "emu/lower/context.h"
+#include "emu/lower/verify.h"
 
 bool lower_jcc(struct lower_context *cx, const struct x64_insn *insn)
 {
@@ -59,6 +59,11 @@ static void push_return(struct lower_context *cx, const struct x64_insn *insn)
 
 bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
 {
+    if (cx->loose & LOOSE_REL) {
+        lower_loose_target(cx, insn);
+        lower_go_x9(cx);
+        return true;
+    }
     if (insn->opd[0].kind == X64_OPD_REL) {
         lower_go(cx, cx->block->taken, cx->block->taken_rip);
         return true;
@@ -70,6 +75,12 @@ bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
 
 bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
 {
+    if (cx->loose & LOOSE_REL) {
+        lower_loose_target(cx, insn);
+        push_return(cx, insn);
+        lower_go_x9(cx);
+        return true;
+    }
     if (insn->opd[0].kind == X64_OPD_REL) {
         push_return(cx, insn);
         lower_go(cx, -1, cx->block->taken_rip);

@@ -5,7 +5,7 @@
 // technique sheet found sound (I1 on v8.0, H4 with LRCPC, E3 with LRCPC and LSE): an access whose address is just a register
 // is LDAR or LDAPR / STLR; any other is LDR; DMB ISHLD / DMB ISHST; STR, which counts the same as add and LDAR. LRCPC2 adds a
 // signed 9-bit offset. Vector accesses are always of the second kind. Locked operations are in lower_atomic.c.
-#include "emu/lower/context.h"
+#include "emu/lower/verify.h"
 
 bool lower_tso(const struct lower_context *cx)
 {
@@ -27,6 +27,16 @@ a64_reg lower_effective_address(struct lower_context *cx, const struct x64_mem *
     struct a64_buf *b = cx->b;
     if (m->address_size == 4)
         s = A64_W;
+    if (cx->loose & LOOSE_DISP) {               // the same without displacement, and then the one read from the code
+        struct x64_mem bare = *m;
+        bare.address -= (uint64_t)m->disp;
+        bare.disp = 0;
+        cx->loose &= (uint8_t)~LOOSE_DISP;
+        a64_reg t = lower_effective_address(cx, &bare, into, s);
+        cx->loose |= LOOSE_DISP;
+        a64_add_reg(b, s, into, t, lower_loose_disp(), A64_LSL, 0);
+        return into;
+    }
     if (m->base == X64_REG_RIP || (m->base == X64_REG_NONE && m->index == X64_REG_NONE)) {
         uint64_t value = m->base == X64_REG_RIP ? m->address : (uint64_t)m->disp;
         if (s == A64_W)
@@ -65,7 +75,7 @@ a64_reg lower_address_register(struct lower_context *cx, const struct x64_insn *
 {
     const struct x64_mem *m = &insn->mem;
     bool plain = m->address_size == 8 && m->segment != X64_GS && m->index == X64_REG_NONE && m->base < 16;
-    if (plain && m->disp == 0)
+    if (plain && m->disp == 0 && !(cx->loose & LOOSE_DISP))
         return lower_gpr(m->base);
     a64_reg t = lower_effective_address(cx, m, lower_temp(cx), A64_X);
     if (m->segment == X64_GS)
@@ -101,7 +111,7 @@ struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *
 {
     const struct x64_mem *m = &insn->mem;
     bool gs = m->segment == X64_GS;
-    if (m->address_size == 4)
+    if (m->address_size == 4 || cx->loose & LOOSE_DISP)
         return lower_mem_register(lower_address_register(cx, insn));
     bool constant = m->base == X64_REG_RIP || (m->base == X64_REG_NONE && m->index == X64_REG_NONE);
     if (constant && !gs) {

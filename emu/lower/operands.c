@@ -2,17 +2,17 @@
 // Registers and operands: where x64 registers live, and the partial-register rules (SDM vol. 1, 3.4.1.1).
 #include "emu/lower/context.h"
 
-static const a64_reg gpr_map[16] = { 8, 0, 1, 27, A64_SP, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22 };
+static const a64_reg gpr_map[17] = { 8, 0, 1, 27, A64_SP, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22, [LOWER_REG_LOOSE] = 30 };
 
 a64_reg lower_gpr(unsigned x64_register)
 {
-    return gpr_map[x64_register & 15];
+    return gpr_map[x64_register == LOWER_REG_LOOSE ? x64_register : x64_register & 15];
 }
 
 a64_reg lower_temp(struct lower_context *cx)
 {
     static const a64_reg temps[] = { 10, 11, 12, 13, 14, 15, 16, 17, 6, 30 };
-    if (cx->temps >= sizeof temps) {
+    if (cx->temps >= sizeof temps - (cx->loose ? 2 : 0)) {
         cx->b->bad = true;          // a lowering function wants more than there are
         return temps[0];
     }
@@ -31,7 +31,7 @@ unsigned lower_log2(unsigned bytes)
 
 bool lower_is_low(const struct x64_operand *opd)
 {
-    return opd->kind == X64_OPD_GPR && opd->reg != X64_RSP;
+    return opd->kind == X64_OPD_GPR && opd->reg != X64_RSP && opd->reg != LOWER_REG_LOOSE;
 }
 
 a64_reg lower_imm(struct lower_context *cx, enum a64_size s, uint64_t value)

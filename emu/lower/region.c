@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A region from entry to exits: walks the blocks, joins their flags, writes exits, stubs and literals.
-#include "emu/lower/context.h"
+#include "emu/lower/verify.h"
 #include "kernel/abi/process.h"
 
 // ---- labels and branches
@@ -141,6 +141,11 @@ void lower_go(struct lower_context *cx, int block, uint64_t rip)
 
 static void deferred_edge(struct lower_context *cx, const struct lower_deferred *d)
 {
+    if (d->insn->loose & LOOSE_REL) {
+        lower_loose_target(cx, &d->insn->x);
+        lower_go_x9(cx);
+        return;
+    }
     lower_go(cx, (int)(int64_t)d->value, cx->work->blocks[d->reg[0] | d->reg[1] << 8].taken_rip);
 }
 
@@ -180,8 +185,9 @@ void lower_join_early(struct lower_context *cx)
 static void fall(struct lower_context *cx, const struct lower_block *k)
 {
     int index = (int)(k - cx->work->blocks);
-    if (k->next >= 0 && k->next == index + 1) {
-        struct lower_block *to = &cx->work->blocks[k->next];
+    struct lower_block *to = &cx->work->blocks[k->next >= 0 ? k->next : 0];
+    bool verified = cx->config->verify && to->entry;       // its entry's check lies between
+    if (k->next >= 0 && k->next == index + 1 && !verified) {
         if (to->inherits)
             to->flags = cx->flags;
         else
@@ -213,12 +219,18 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
     cx->insn = insn;
     cx->live = insn->live;
     cx->temps = 0;
+    cx->loose = 0;
     // A REP string instruction changes registers before it is over, so its own faults need the flags too.
     bool resumes = x64_op_info(x->op)->attributes & X64_A_STRING && x->prefixes & (X64_P_REP | X64_P_REPNE);
     lower_flags_protect(cx, arm_registers(x64_gprs_written(x)), resumes ? X64_ARITH_FLAGS : insn->live & ~x64_flags_killed(x));
     cx->temps = 0;
     lower_point_here(cx);
     lower_function *function = lower_choose(x);
+    struct x64_insn loose;
+    if (insn->loose && !uses_fs(x)) {
+        lower_verify_operands(cx, insn, &loose);
+        x = &loose;
+    }
     if (function && !uses_fs(x)) {
         uint32_t before = cx->b->count;
         if (function(cx, x)) {
@@ -232,23 +244,43 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
     return false;
 }
 
+static void entry(struct lower_context *cx, const struct lower_block *k)
+{
+    struct lower_result *r = cx->result;
+    if (r->entry_count >= r->entry_capacity)
+        cx->full = true;
+    else
+        r->entries[r->entry_count++] = (struct lower_entry){ k->rip, cx->b->count * 4 };
+}
+
 static void lower_block(struct lower_context *cx, struct lower_block *k)
 {
     cx->block = k;
     cx->flags = k->inherits ? k->flags : lower_flags_at_entry;
     cx->aligned_known = 0;
     cx->high_zero = 0;
+    bool verified = cx->config->verify && k->entry;
+    if (verified) {                         // before the label: who comes from inside is checked there
+        entry(cx, k);
+        lower_verify_entry(cx, k);
+    }
     lower_bind(cx, k->label);
-    if (k->entry) {
+    if (k->entry && !verified)
+        entry(cx, k);
+    if (!k->inherits && cx->result->head_capacity) {
         struct lower_result *r = cx->result;
-        if (r->entry_count >= r->entry_capacity)
+        if (r->head_count >= r->head_capacity)
             cx->full = true;
         else
-            r->entries[r->entry_count++] = (struct lower_entry){ k->rip, cx->b->count * 4 };
+            r->heads[r->head_count++] = (struct lower_entry){ k->rip, cx->b->count * 4 };
     }
-    for (unsigned j = 0; j < k->count; j++)
+    for (unsigned j = 0; j < k->count; j++) {
+        if (cx->config->verify && (j || !verified || k->predecessors))
+            lower_verify_segment(cx, k, j);
         if (!lower_one(cx, &cx->work->insns[k->first + j]))
             return;
+    }
+    cx->loose = 0;
     cx->temps = 0;
     if (k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED)
         fall(cx, k);
@@ -263,6 +295,7 @@ static void tail(struct lower_context *cx)
         cx->flags = d->flags;
         cx->live = d->live;
         cx->temps = 0;
+        cx->loose = 0;
         for (unsigned j = 0; j < cx->block_count; j++) {
             const struct lower_block *k = &cx->work->blocks[j];
             if (d->insn >= &cx->work->insns[k->first] && d->insn < &cx->work->insns[k->first + k->count])
@@ -308,7 +341,9 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
     };
     if (cx.max_insns > LOWER_INSNS)
         cx.max_insns = LOWER_INSNS;
-    result->code_count = result->entry_count = result->exit_count = result->point_count = 0;
+    result->code_count = result->entry_count = result->exit_count = result->point_count = result->head_count = 0;
+    result->checked_count = 0;
+    result->version_exit = LOWER_NO_EXIT;
     if (!lower_discover(&cx, rip))
         return LOWER_NOT_EXECUTABLE;
     lower_analyse(&cx);
