@@ -22,6 +22,7 @@
 #define SVC_EMU_INSN     0x8003   // the kernel executes this one x64 instruction on the saved registers, then resumes after the svc
 #define SVC_EMU_DIVIDE   0x8004   // #DE at this point
 #define SVC_EMU_BAD_EC   0x8005   // stub: x9 = rip in an EC page that may not be entered from x64 code
+#define SVC_EMU_LEAVE    0x8006   // at the head of a block of a dead region: flags are canonical, go on at the block's rip elsewhere
 
 // Offsets in struct emu_ctx. The first 0x60 bytes are CHPE_V2_CPU_AREA_INFO (TEB + 0x1788 points here).
 #define CTX_IN_SIMULATION   0x00

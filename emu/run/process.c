@@ -88,6 +88,7 @@ void emu_process_destroy(struct emu_process *p)
     spin_unlock(&emu_lock);
     cache_destroy(&p->private_cache);
     map_clear(&p->watched);
+    versions_clear(p);
     map_clear(&p->ec_targets);
     heap_give(p->cpu_areas);
     heap_give(p);
@@ -194,6 +195,8 @@ void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, 
 static void invalidate_page(struct emu_process *p, uint64_t page)
 {
     struct page_regions *own = map_get(&p->private_cache.by_page, page);
+    if (own && own->count)
+        versions_note_write(p, page);
     while (own && own->count) {
         struct region *region = own->list[own->count - 1];
         for (uint32_t i = 0; i < region->entry_count; i++)

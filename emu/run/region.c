@@ -60,7 +60,9 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
     size_t entries = sizeof(struct region), links = entries + result->entry_count * sizeof(struct lower_entry);
     size_t points = links + result->exit_count * sizeof(struct link);
     size_t page_table = points + result->point_count * sizeof(struct lower_point);
-    uint8_t *memory = heap_take(page_table + page_count * sizeof(struct region_page));
+    size_t heads = page_table + page_count * sizeof(struct region_page);
+    size_t checked = heads + result->head_count * sizeof(struct lower_entry);
+    uint8_t *memory = heap_take(checked + 2 * result->checked_count);
     if (!memory)
         return STATUS_NO_MEMORY;
     struct region *region = (struct region *)memory;
@@ -71,10 +73,17 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
         .link_count = result->exit_count, .links = (void *)(memory + links),
         .point_count = result->point_count, .points = (void *)(memory + points),
         .page_count = page_count, .pages = (void *)(memory + page_table),
+        .head_count = result->head_count, .heads = (void *)(memory + heads), .verify = result->checked_count != 0,
+        .checked_count = result->checked_count, .checked = memory + checked, .checked_mask = memory + checked + result->checked_count,
     };
     memcpy(region->entries, result->entries, result->entry_count * sizeof *region->entries);
     memcpy(region->points, result->points, result->point_count * sizeof *region->points);
     memcpy(region->pages, pages, page_count * sizeof *pages);
+    memcpy(region->heads, result->heads, result->head_count * sizeof *region->heads);
+    memcpy(region->checked, result->checked, result->checked_count);
+    memcpy(region->checked_mask, result->checked_mask, result->checked_count);
+    if (result->version_exit != LOWER_NO_EXIT)
+        region->version_link = &region->links[result->version_exit];
     for (uint32_t i = 0; i < result->exit_count; i++)
         region->links[i] = (struct link){ .target = result->exits[i].target, .site = result->exits[i].site,
                                           .stub = result->exits[i].stub, .from = region };
@@ -86,7 +95,9 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
     bool ok = true;
     for (uint32_t i = 0; i < page_count; i++)
         ok = ok && page_add(cache, pages[i].va, region);
-    for (uint32_t i = 0; i < region->entry_count; i++)
+    if (region->verify)
+        ok = ok && versions_add(region);
+    for (uint32_t i = 0; i < region->entry_count && !region->verify; i++)
         if (i == 0 || !map_get(&cache->by_rip, region->entries[i].rip))
             ok = ok && map_put(&cache->by_rip, region->entries[i].rip, region);
     if (ok)
@@ -142,7 +153,7 @@ void region_kill(struct region *region)
     region->dead = true;
     for (uint32_t i = 0; i < region->page_count; i++)
         page_remove(region->cache, region->pages[i].va, region);
-    for (uint32_t i = 0; i < region->entry_count; i++)
+    for (uint32_t i = 0; i < region->entry_count && !region->verify; i++)
         if (map_get(&region->cache->by_rip, region->entries[i].rip) == region)
             map_remove(&region->cache->by_rip, region->entries[i].rip);
     while (region->incoming) {
@@ -151,8 +162,12 @@ void region_kill(struct region *region)
         link_cut(link);
     }
     for (uint32_t i = 0; i < region->link_count; i++)
-        if (region->links[i].to)
+        if (region->links[i].to) {              // a thread still in here must not get into code that is gone later
+            site_patch(&region->links[i], region->code_va + region->links[i].stub);
             link_cut(&region->links[i]);
+        }
+    if (region->verify)
+        versions_remove(region);
 }
 
 const struct lower_point *region_point(const struct region *region, uint64_t code_va)

@@ -41,6 +41,7 @@ struct region {
     uint32_t code_bytes;
     bool dead;                              // nothing leads here any more
     bool once;                              // made for one instruction and one use; dead from the start
+    bool verify;                            // compares its code with what it was made from (versions.c)
     uint64_t first, last;                   // x64 bytes [first, last)
     uint32_t entry_count, link_count, point_count, page_count;
     struct lower_entry *entries;
@@ -48,6 +49,13 @@ struct region {
     struct lower_point *points;
     struct region_page *pages;
     struct link *incoming;
+    uint32_t head_count, checked_count;
+    struct lower_entry *heads;              // where a thread can be made to leave
+    // Of one that verifies: the bytes at its address that are compared first (mask 0: not compared), the link it takes when they differ,
+    // and the next translation of the same address, to which that link leads.
+    uint8_t *checked, *checked_mask;
+    struct link *version_link;
+    struct region *next_version;
 };
 
 struct code_chunk { uint8_t *kernel; pa_t frames; };
@@ -72,7 +80,8 @@ struct emu_process {
     uint32_t shared_mapped[SHARED_CACHES];  // chunks of each mapped so far
     uint32_t private_mapped;
     struct code_cache private_cache;
-    struct map watched;                     // set of x64 page addresses
+    struct map watched;                     // x64 page address -> which kind of watch (translate.c)
+    struct map hot;                         // x64 page address -> struct hot_page *
     struct map ec_targets;                  // set of EC addresses that the table may hold
     uva_t *cpu_areas; uint32_t cpu_area_count;
     uint64_t finished_switches;             // of threads that have ended
@@ -130,6 +139,22 @@ void     table_clear(struct emu_process *p);
 enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct region **region, struct exception *out);
 // A translation of the one instruction at rip that nothing else will find or watch.
 enum emu_outcome translate_once(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct exception *out);
+
+enum { WHOLE_REGION = 0 };
+// A translation that verifies of the code at rip, of at most so many instructions.
+enum emu_outcome translate_verified(struct emu_process *p, uint64_t rip, uint32_t instructions, struct region **out,
+                                    struct exception *exception);
+bool translate_read(struct emu_process *p, uint64_t rip, uint8_t *bytes, uint32_t count);  // x64 code as it is now; false: not all of it
+
+// versions.c: pages whose code is rewritten often
+void versions_note_write(struct emu_process *p, uint64_t page);             // translations of the page have died
+bool versions_hot(struct emu_process *p, uint64_t page);                    // its code must verify itself
+bool versions_loose(struct emu_process *p, uint64_t va, unsigned bytes);    // operand bytes that change
+// Of the translations of an address, one that holds for the code as it is now; made if there is none.
+enum emu_outcome versions_find(struct emu_process *p, struct region *first, uint64_t rip, struct region **out, struct exception *exception);
+bool versions_add(struct region *region);       // into the chain of its address; false: no memory
+void versions_remove(struct region *region);
+void versions_clear(struct emu_process *p);
 
 // state.c
 struct region *state_region(struct emu_process *p, uint64_t pc);

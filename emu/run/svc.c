@@ -51,7 +51,7 @@ static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame
         state_at_entry(p, frame, target);
         return outcome;
     }
-    if (may_link(p, region, to))
+    if (may_link(p, region, to) && link != region->version_link)    // that one leads to the next version, if there is one
         region_link(link, to, code_va);
     frame->x[9] = target;                   // what the EC entry stub expects
     frame->elr = code_va;
@@ -159,7 +159,7 @@ static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame
         outcome = unsupported(&insn, bytes, out);
     if (outcome == EMU_EXCEPTION)
         state_to_x64(p, frame, point);
-    if (outcome == EMU_RESUME && region->dead && !region->once) {   // what follows may have changed
+    if (outcome == EMU_RESUME && (region->dead || region->verify) && !region->once) {   // what follows may have changed
         frame->x[9] = insn.rip + insn.length;
         frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
     }
@@ -187,6 +187,11 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
     const struct lower_point *point = region_point(region, pc);
     if (!point || immediate != SVC_EMU_TRAP)
         return EMU_NOT_MINE;
+    if (region->dead && !region->once) {        // there may be another instruction by now
+        frame->x[9] = point->rip;
+        frame->elr = stub_dispatch(p);
+        return EMU_RESUME;
+    }
     state_to_x64(p, frame, point);
     return raise_at(p, frame, out);
 }

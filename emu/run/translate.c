@@ -10,20 +10,25 @@
 #include "mm/heap.h"
 
 #define REGION_PAGES 32                     // x64 pages one region may be made from
+#define VERIFIED_INSTRUCTIONS 64            // of a region that verifies itself
 
 // Where lower_region writes its tables. One set: emu_lock is held.
 #define ENTRY_CAPACITY 2048
 #define EXIT_CAPACITY  2048
 #define POINT_CAPACITY 8192
+#define HEAD_CAPACITY  512
+#define CHECKED_CAPACITY (VERIFIED_INSTRUCTIONS * X64_LENGTH_MAX)
 #define CODE_CAPACITY  (128 * 1024 / 4)
 static struct lower_entry entry_buffer[ENTRY_CAPACITY];
 static struct lower_exit exit_buffer[EXIT_CAPACITY];
 static struct lower_point point_buffer[POINT_CAPACITY];
+static struct lower_entry head_buffer[HEAD_CAPACITY];
+static uint8_t checked_buffer[2][CHECKED_CAPACITY];
 static _Alignas(16) uint8_t work_buffer[LOWER_WORK_BYTES];
 
 struct reading {                            // state of one translation's code reads
     struct emu_process *p;
-    bool shared, watch;
+    bool shared, watch, verify;
     uint32_t page_count;
     struct region_page pages[REGION_PAGES];
 };
@@ -34,13 +39,16 @@ static bool executable(struct emu_process *p, uint64_t page)
     return page < 1ull << 47 && !aspace_is_ec(p->as, page) && aspace_read(p->as, page, &byte, 1, ACCESS_EXECUTE) == 1;
 }
 
+// A hot page is watched for what happens to its mapping only: its translations look after stores themselves.
 static bool watch(struct emu_process *p, uint64_t page)
 {
-    if (map_get(&p->watched, page))
+    static char kinds[2];
+    enum watch_kind kind = versions_hot(p, page) ? WATCH_MAPPING : WATCH_STORES;
+    if (map_get(&p->watched, page) == &kinds[kind])
         return true;
-    if (NT_ERROR(aspace_watch(p->as, page)))
+    if (NT_ERROR(aspace_watch(p->as, page, kind)))
         return false;
-    return map_put(&p->watched, page, p);
+    return map_put(&p->watched, page, &kinds[kind]);
 }
 
 // The kernel's view of an x64 code page, taken into the region's pages; NULL: not for this region.
@@ -50,6 +58,8 @@ static const uint8_t *reading_page(struct reading *r, uint64_t page)
         if (r->pages[i].va == page)
             return frame_pointer(r->pages[i].frame);
     if (r->page_count == REGION_PAGES || !executable(r->p, page))
+        return NULL;
+    if (r->watch && !r->verify && versions_hot(r->p, page))
         return NULL;
     // Watched before it is read: a store that comes later finds the region in the map.
     if (r->watch && !watch(r->p, page))
@@ -76,6 +86,12 @@ static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
     return done;
 }
 
+static bool is_loose(void *context, uint64_t va, unsigned bytes)
+{
+    struct reading *r = context;
+    return versions_loose(r->p, va, bytes);
+}
+
 static bool is_ec(void *context, uint64_t va)
 {
     struct reading *r = context;
@@ -95,14 +111,18 @@ static enum emu_outcome exhausted(struct exception *out, uint64_t rip, status_t 
     return EMU_EXCEPTION;
 }
 
-static enum emu_outcome translate(struct emu_process *p, uint64_t rip, bool shared, bool once, struct region **out,
+enum kind { TRANSLATE_OWN, TRANSLATE_SHARED, TRANSLATE_ONCE, TRANSLATE_VERIFIED };
+
+static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind kind, uint32_t instructions, struct region **out,
                                   struct exception *exception)
 {
+    bool shared = kind == TRANSLATE_SHARED, once = kind == TRANSLATE_ONCE, verify = kind == TRANSLATE_VERIFIED;
     struct code_cache *cache = shared ? shared_cache(p) : &p->private_cache;
-    struct reading reading = { .p = p, .shared = shared, .watch = !once };
+    struct reading reading = { .p = p, .shared = shared, .watch = !once, .verify = verify };
     struct code_source source = { read_code, is_ec, &reading };
     struct lower_config config = { .features = emu_features, .model = p->model, .fp_model = p->fp_model,
-                                   .stub_dispatch = stub_dispatch(p), .max_instructions = once ? 1 : 0 };
+                                   .stub_dispatch = stub_dispatch(p), .max_instructions = instructions,
+                                   .verify = verify, .is_loose = is_loose };
     struct lower_result result;
     for (;;) {
         uint8_t *kernel;
@@ -112,6 +132,8 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, bool shar
         result = (struct lower_result){
             .code = (uint32_t *)kernel, .code_capacity = CODE_CAPACITY, .entries = entry_buffer, .entry_capacity = ENTRY_CAPACITY,
             .exits = exit_buffer, .exit_capacity = EXIT_CAPACITY, .points = point_buffer, .point_capacity = POINT_CAPACITY,
+            .heads = head_buffer, .head_capacity = HEAD_CAPACITY,
+            .checked = checked_buffer[0], .checked_mask = checked_buffer[1], .checked_capacity = CHECKED_CAPACITY,
             .work = work_buffer };
         reading.page_count = 0;
         enum lower_status lowered = lower_region(&config, &source, rip, &result);
@@ -155,6 +177,26 @@ static bool region_fits(struct emu_process *p, const struct region *region)
     return true;
 }
 
+bool translate_read(struct emu_process *p, uint64_t rip, uint8_t *bytes, uint32_t count)
+{
+    return aspace_read(p->as, rip, bytes, count, ACCESS_EXECUTE) == count;
+}
+
+enum emu_outcome translate_verified(struct emu_process *p, uint64_t rip, uint32_t instructions, struct region **out,
+                                    struct exception *exception)
+{
+    if (instructions == WHOLE_REGION || instructions > VERIFIED_INSTRUCTIONS)
+        instructions = VERIFIED_INSTRUCTIONS;
+    return translate(p, rip, TRANSLATE_VERIFIED, instructions, out, exception);
+}
+
+// Whether an instruction that begins at rip may have bytes in a hot page.
+static bool hot_at(struct emu_process *p, uint64_t rip)
+{
+    uint64_t page = rip & ~(PAGE_BYTES - 1), next = (rip + X64_LENGTH_MAX - 1) & ~(PAGE_BYTES - 1);
+    return versions_hot(p, page) || (next != page && versions_hot(p, next));
+}
+
 enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct region **region,
                                 struct exception *out)
 {
@@ -169,6 +211,12 @@ enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *c
         return map_put(&p->ec_targets, rip, p) ? EMU_RESUME : exhausted(out, rip, STATUS_NO_MEMORY);
     }
     *region = map_get(&p->private_cache.by_rip, rip);
+    if (*region ? (*region)->verify : hot_at(p, rip)) {
+        enum emu_outcome outcome = versions_find(p, *region, rip, region, out);
+        if (outcome == EMU_RESUME)
+            *code_va = region_entry(*region, rip);
+        return outcome;
+    }
     if (!*region && p->shares) {
         struct code_cache *shared = shared_cache(p);
         *region = map_get(&shared->by_rip, rip);
@@ -181,7 +229,7 @@ enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *c
         pa_t frame = p->shares && executable(p, rip & ~(PAGE_BYTES - 1)) ? aspace_frame(p->as, rip) : 0;
         bool shared = frame && frame_owner_of(frame & ~(PAGE_BYTES - 1)) == FRAME_IMAGE
                       && !map_get(&shared_cache(p)->by_rip, rip);
-        enum emu_outcome outcome = translate(p, rip, shared, false, region, out);
+        enum emu_outcome outcome = translate(p, rip, shared ? TRANSLATE_SHARED : TRANSLATE_OWN, WHOLE_REGION, region, out);
         if (outcome != EMU_RESUME)
             return outcome;
     }
@@ -193,7 +241,7 @@ enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *c
 enum emu_outcome translate_once(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct exception *out)
 {
     struct region *region;
-    enum emu_outcome outcome = translate(p, rip, false, true, &region, out);
+    enum emu_outcome outcome = translate(p, rip, TRANSLATE_ONCE, 1, &region, out);
     if (outcome == EMU_RESUME)
         *code_va = region->code_va + region->entries[0].offset;
     return outcome;
