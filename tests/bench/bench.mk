@@ -46,3 +46,12 @@ bench-programs: $(BENCH_PROGRAMS) $(BE)/meter.dll $(BE)/far.dll
 
 bench: all bench-programs
 	$(Q)tests/bench/run $(BENCH_OPTIONS)
+
+# Counts of emitted instructions against a table of somebody else's: make bench-fex FEX=TABLE
+$(B)/host/fex: $(B)/host/obj/tests/bench/fex.o $(B)/host/libpure.a
+	$(call say,HOSTLD,$@)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) -o $@ $^
+
+bench-fex: $(B)/host/fex
+	$(if $(FEX),,$(error name the table of counts: make bench-fex FEX=TABLE))
+	$(Q)tests/bench/fex $(BENCH_OPTIONS) $(FEX)

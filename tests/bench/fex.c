@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// For tests/bench/fex: reads x64 sequences, lowers each one alone and says how many arm64 words come out.
+//     fex FILE PROFILE SLOT_BYTES       FILE: slots of SLOT_BYTES, each a 16-bit length and that many bytes of code
+// A line for each slot: status, words on the way through, words out of line, kernel entries on the way, instructions lowered, and
+// the words. The way through ends at a direct exit appended to the sequence, so that all flags are live and have
+// their canonical form there; the exit itself does not count. A sequence that ends in a branch of its own has none appended.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "emu/lower/lower.h"
+#include "emu/run/ctx.h"
+
+#define BASE  0x140001000ull
+#define AFTER (BASE + (64u << 20))          // where the appended jump leads: out of every region
+
+static const uint8_t *bytes;
+static size_t byte_count;
+
+static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
+{
+    (void)context;
+    if (va < BASE || va >= BASE + byte_count)
+        return 0;
+    size_t left = (size_t)(BASE + byte_count - va), n = left < max ? left : max;
+    memcpy(buffer, bytes + (va - BASE), n);
+    return n;
+}
+
+static bool is_ec(void *context, uint64_t va)
+{
+    (void)context, (void)va;
+    return false;
+}
+
+static bool enters_kernel(uint32_t word) { return (word & 0xffe0001fu) == 0xd4000001u; }
+
+static void count(const struct lower_config *config, const uint8_t *code, size_t length)
+{
+    static uint8_t sequence[8192];
+    static uint32_t words[1 << 16];
+    static struct lower_entry entries[512];
+    static struct lower_exit exits[512];
+    static struct lower_point points[4096];
+    static _Alignas(16) uint8_t work[LOWER_WORK_BYTES];
+    memcpy(sequence, code, length);
+    uint32_t distance = (uint32_t)(AFTER - (BASE + length + 5));
+    sequence[length] = 0xe9;
+    memcpy(sequence + length + 1, &distance, sizeof distance);
+    bytes = sequence;
+    byte_count = length + 5;
+
+    const struct code_source source = { read_code, is_ec, NULL };
+    struct lower_result result = { .code = words, .code_capacity = sizeof words / sizeof *words, .entries = entries, .entry_capacity = 512,
+                                   .exits = exits, .exit_capacity = 512, .points = points, .point_capacity = 4096, .work = work };
+    enum lower_status status = lower_region(config, &source, BASE, &result);
+    if (status != LOWER_OK || !result.entry_count) {
+        printf("%d 0 0 0 0\n", (int)status);
+        return;
+    }
+    // A literal pool or code out of line may stand before nothing of the way through: regions begin with their code.
+    uint32_t first = entries[0].offset / 4, end = UINT32_MAX, tail = result.code_count;
+    for (uint32_t i = 0; i < result.exit_count; i++) {
+        if (exits[i].target == AFTER && exits[i].site / 4 < end)
+            end = exits[i].site / 4;
+        if (exits[i].stub / 4 < tail)
+            tail = exits[i].stub / 4;
+    }
+    uint32_t out_of_line = 0;
+    if (end == UINT32_MAX)
+        end = tail;                         // no way through: everything
+    else if (tail > end + 1)
+        out_of_line = tail - end - 1;
+    uint32_t kernel = 0;
+    for (uint32_t i = first; i < end; i++)
+        kernel += enters_kernel(words[i]);
+    printf("0 %u %u %u %u", end - first, out_of_line, kernel, result.x64_instructions);
+    for (uint32_t i = first; i < end; i++)
+        printf(" %08x", words[i]);
+    putchar('\n');
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4)
+        return 2;
+    FILE *file = fopen(argv[1], "rb");
+    size_t slot = strtoul(argv[3], NULL, 0);
+    uint8_t *data = malloc(slot);
+    if (!file || !data)
+        return 2;
+    // FEX's count runs with everything but the features of the profile's name that an ordinary server core has.
+    struct lower_config config = {
+        .features = { .lse = true, .lrcpc = true, .crc32 = true, .aes = true, .pmull = true, .sha1 = true, .sha2 = true },
+        .model = strcmp(argv[2], "tso") ? MODEL_PLAIN : MODEL_TSO,
+        .code_va = 0x7ffd00100000, .stub_dispatch = 0x7ffd00000020 };
+    config.features.flagm = config.features.flagm2 = strcmp(argv[2], "base") != 0;
+    while (fread(data, 1, slot, file) == slot)
+        count(&config, data + 2, (size_t)(data[0] | data[1] << 8));
+    fclose(file);
+    free(data);
+    return 0;
+}
