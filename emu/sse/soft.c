@@ -62,9 +62,6 @@ bool soft_nan_pair(struct soft_env *env, const struct soft_format *f, uint64_t a
 
 float_u128 soft_shift_round(unsigned rounding, bool sign, float_u128 value, unsigned count, bool *inexact)
 {
-    *inexact = false;
-    if (!count)
-        return value;
     if (count > 128) {                                  // less than half
         value = value != 0;
         count = 2;
@@ -101,10 +98,8 @@ uint64_t soft_round(struct soft_env *env, const struct soft_format *f, bool sign
     value <<= zeros;
     exponent = was;
     uint64_t kept = (uint64_t)soft_shift_round(env->rounding, sign, value, 127 - f->fraction, &inexact);
-    if (kept >> (f->fraction + 1)) {
-        kept >>= 1;
+    if (kept >> (f->fraction + 1))                      // a carry; the fraction is 0 either way
         exponent++;
-    }
     if (exponent < least)
         return round_tiny(env, f, sign, (unsigned)(least - was), value, inexact);
     if (exponent > f->bias) {

@@ -46,7 +46,7 @@ bool soft_nan_pair(struct soft_env *env, const struct soft_format *f, uint64_t a
 
 // The exact result is value * 2^(exponent - 127), value not 0; bit 0 of it may stand for all lower bits that are not zero.
 uint64_t soft_round(struct soft_env *env, const struct soft_format *f, bool sign, int32_t exponent, float_u128 value);
-// value / 2^count as a whole number, rounded.
+// value / 2^count as a whole number, rounded; count is 1 or more.
 float_u128 soft_shift_round(unsigned rounding, bool sign, float_u128 value, unsigned count, bool *inexact);
 
 // ---- arithmetic (arithmetic.c)

@@ -571,7 +571,7 @@ enum x87_outcome x87_execute(struct x87_state *state, const struct x64_insn *ins
             m.s.dp = io->address;
     }
     enum x87_outcome outcome = row ? row->run(&m, row) : mmx_run(&m);
-    if (outcome == X87_DONE)
+    if (outcome == X87_DONE || outcome == X87_SIMD)
         *state = m.s;
     else
         io->eflags = eflags;

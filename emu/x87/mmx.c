@@ -271,11 +271,19 @@ static enum x87_outcome run_masked_store(struct x87_machine *m)
     return X87_DONE;
 }
 
-// ---- conversions with XMM registers: rounding and flags are MXCSR's
+// ---- conversions with XMM registers: rounding, masks and flags are MXCSR's
 
 static void use_mxcsr(struct x87_machine *m)
 {
     m->env = (struct float_env){ .rounding = m->io->mxcsr >> 13 & 3, .masked = FLOAT_ALL };
+}
+
+// False: an exception is not masked. IE hides another element's PE then (SDM vol. 1, 11.5.3).
+static bool settle_mxcsr(struct x87_machine *m)
+{
+    unsigned raised = m->env.raised, open = raised & ~(m->io->mxcsr >> 7);
+    m->io->mxcsr |= open & FLOAT_BEFORE ? raised & FLOAT_BEFORE : raised;
+    return !open;
 }
 
 static enum x87_outcome run_from_integers(struct x87_machine *m)
@@ -295,7 +303,8 @@ static enum x87_outcome run_from_integers(struct x87_machine *m)
     }
     if (!(m->insn->form & X64_F_MEM))
         enter(m);
-    m->io->mxcsr |= m->env.raised;
+    if (!settle_mxcsr(m))
+        return X87_SIMD;
     return m->io->write(m->io->context, 0, image, doubles ? 16 : 8) ? X87_DONE : X87_FAULT;
 }
 
@@ -316,7 +325,8 @@ static enum x87_outcome run_to_integers(struct x87_machine *m)
         result |= (uint64_t)(uint32_t)float80_to_integer(&m->env, value, 4, truncate) << 32 * i;
     }
     enter(m);
-    m->io->mxcsr |= m->env.raised;
+    if (!settle_mxcsr(m))
+        return X87_SIMD;
     put(m, 0, result);
     return X87_DONE;
 }

@@ -3,7 +3,7 @@
 // x87.h - x87 and MMX instructions executed in C, one at a time.
 //
 // The caller decodes, keeps the state and reaches operands; everything else is here. Nothing of the state is changed unless
-// the outcome is X87_DONE.
+// the outcome is X87_DONE (X87_SIMD: see there).
 #pragma once
 #include "emu/x64/x64.h"
 #include "emu/x87/float80.h"
@@ -41,6 +41,8 @@ enum x87_outcome {
     X87_DONE,
     X87_FAULT,                      // a memory operand faults
     X87_PENDING,                    // an earlier instruction left an unmasked exception: #MF
+    X87_SIMD,                       // #XM of a conversion with an XMM operand: the registers are MMX registers already, io->mxcsr has
+                                    // the flags that the processor leaves, nothing else is changed
     X87_UNKNOWN,                    // neither an x87 nor an MMX instruction, or one that is not done here
 };
 bool x87_knows(const struct x64_insn *insn);                    // not X87_UNKNOWN

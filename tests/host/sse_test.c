@@ -9,6 +9,7 @@
 #include <string.h>
 #include "emu/sse/sse.h"
 #include "emu/sse/soft.h"
+#include "emu/x87/x87.h"
 
 static unsigned passed, failed;
 
@@ -209,6 +210,7 @@ struct state {
     uint64_t rbx, rcx, rflags;
     uint32_t mxcsr;
     uint32_t excepted;
+    struct x87_state x87;           // of conversions with MMX registers
 };
 
 struct form {
@@ -216,7 +218,7 @@ struct form {
     uint8_t code[16];
     char text[96];
     const struct soft_format *source;       // null: integers
-    bool estimate, pairs, has_immediate;
+    bool estimate, pairs, has_immediate, mmx;
 };
 
 static uint8_t *page;               // 256 copies of the instruction, one for each immediate, and a RET behind each
@@ -255,6 +257,18 @@ __attribute__((noinline)) static void run_native(struct state *s, const uint8_t 
     s->excepted = (uint32_t)excepted;
 }
 
+static void run_native_mmx(struct state *s, const uint8_t *code)
+{
+    _Alignas(16) uint8_t image[512] = { 0 };
+    x87_put_fx_image(&s->x87, image, true);
+    memcpy(image + 24, &(uint32_t){ 0x1f80 }, 4);
+    __asm__ volatile("fxrstor64 %0" : : "m"(image));
+    run_native(s, code);
+    __asm__ volatile("fxsave64 %0\n\tfninit" : "=m"(image));
+    x87_get_fx_image(&s->x87, image, true);
+    s->x87.ip = s->x87.dp = 0;
+}
+
 struct machine { struct state s; const struct form *form; };
 
 static void *place(struct machine *m, unsigned operand, unsigned bytes)
@@ -285,8 +299,20 @@ static bool io_write(void *context, unsigned operand, const void *from, unsigned
     return true;
 }
 
+static enum sse_outcome run_x87(struct machine *m)
+{
+    struct x87_io io = { m, io_read, io_write, 0x1000, (uint32_t)m->s.rflags, m->s.mxcsr };
+    enum x87_outcome outcome = x87_execute(&m->s.x87, &m->form->insn, &io);
+    m->s.x87.ip = m->s.x87.dp = 0;
+    m->s.mxcsr = io.mxcsr;
+    m->s.excepted = outcome == X87_SIMD;
+    return outcome == X87_DONE ? SSE_DONE : outcome == X87_SIMD ? SSE_EXCEPTION : SSE_UNKNOWN;
+}
+
 static enum sse_outcome run_here(struct machine *m)
 {
+    if (m->form->mmx)
+        return run_x87(m);
     struct sse_io io = { m, io_read, io_write, m->s.mxcsr, (uint32_t)m->s.rflags };
     enum sse_outcome outcome = sse_execute(&m->form->insn, &io);
     m->s.mxcsr = io.mxcsr;
@@ -316,7 +342,7 @@ static bool same(const struct form *form, const struct state *a, const struct st
 {
     if (a->excepted != b->excepted || a->mxcsr != b->mxcsr || a->rbx != b->rbx || a->rcx != b->rcx || memcmp(a->memory, b->memory, 32))
         return false;
-    if ((a->rflags ^ b->rflags) & X64_ALL_FLAGS)
+    if ((a->rflags ^ b->rflags) & X64_ALL_FLAGS || (form->mmx && memcmp(&a->x87, &b->x87, sizeof a->x87)))
         return false;
     if (!form->estimate)
         return !memcmp(&a->ymm[1], &b->ymm[1], 96);
@@ -333,6 +359,8 @@ static void show(const char *title, const struct state *s)
     for (unsigned i = 1; i < 4; i++)
         printf("            ymm%u %016" PRIx64 " %016" PRIx64 " %016" PRIx64 " %016" PRIx64 "\n", i, s->ymm[i][3], s->ymm[i][2], s->ymm[i][1], s->ymm[i][0]);
     printf("            mem  %016" PRIx64 " %016" PRIx64 " %016" PRIx64 " %016" PRIx64 "\n", s->memory[3], s->memory[2], s->memory[1], s->memory[0]);
+    printf("            mm1  %016" PRIx64 " mm3 %016" PRIx64 " x87 %04x %04x %02x\n", s->x87.reg[1].significand, s->x87.reg[3].significand,
+           s->x87.control, s->x87.status, s->x87.valid);
 }
 
 static void fill(const struct form *form, struct state *s)
@@ -370,6 +398,11 @@ static void fill(const struct form *form, struct state *s)
     s->rflags = 0x202 | (next() & X64_ARITH_FLAGS);
     s->mxcsr = random_mxcsr();
     s->excepted = 0;
+    x87_init(&s->x87);
+    s->x87.valid = (uint16_t)below(256);
+    x87_set_top(&s->x87, below(8));
+    for (unsigned i = 0; i < 8; i++)
+        s->x87.reg[i] = (struct float80){ .significand = integer(), .sign_exponent = (uint16_t)next() };
 }
 
 static bool refuse_read(void *context, unsigned operand, void *to, unsigned bytes)
@@ -398,7 +431,7 @@ static void compare(struct form *form, unsigned count)
         page[16 * i + length] = 0xc3;
     }
     code_length = length;
-    if (form->insn.form & X64_F_MEM) {                  // a fault changes nothing
+    if (form->insn.form & X64_F_MEM && !form->mmx) {                  // a fault changes nothing
         struct sse_io io = { form, refuse_read, refuse_write, 0x1f80, 0x8d5 };
         if (sse_execute(&form->insn, &io) != SSE_FAULT || io.mxcsr != 0x1f80 || io.eflags != 0x8d5)
             printf("%s: a fault is not reported, or changes something\n", form->text), wrong++;
@@ -411,7 +444,7 @@ static void compare(struct form *form, unsigned count)
         got = start;
         if (form->has_immediate)
             last->value = immediate;
-        run_native(&expected, page + 16 * immediate);
+        (form->mmx ? run_native_mmx : run_native)(&expected, page + 16 * immediate);
         enum sse_outcome outcome = run_here(&got);
         if (outcome == SSE_FAULT || outcome == SSE_UNKNOWN || !same(form, &expected, &got.s)) {
             wrong++;
@@ -438,7 +471,7 @@ static bool is_mmx(const struct x64_insn *insn)
     for (unsigned i = 0; i < insn->operand_count; i++)
         if (insn->opd[i].kind == X64_OPD_MMX)
             return true;
-    return insn->op == X64_CVTPI2PS || insn->op == X64_CVTPI2PD;
+    return insn->op == X64_CVTPI2PS || insn->op == X64_CVTPI2PD;      // from memory
 }
 
 static const struct soft_format *source_of(const char *name)
@@ -462,8 +495,9 @@ static void try_form(const uint8_t *code, unsigned length)
         if (form.insn.opd[i].kind != X64_OPD_IMM && form.insn.opd[i].kind != X64_OPD_MEM && !form.insn.opd[i].reg)
             return;
     const struct x64_op_info *info = x64_op_info(form.insn.op);
-    if (!sse_knows(&form.insn)) {
-        if (info->attributes & X64_A_FP && !is_mmx(&form.insn))
+    form.mmx = info->attributes & X64_A_FP && is_mmx(&form.insn);
+    if (!form.mmx && !sse_knows(&form.insn)) {
+        if (info->attributes & X64_A_FP)
             printf("FAIL %s: not executed\n", info->name), failed++;
         return;
     }
