@@ -4,6 +4,7 @@
 #include "emu/run/machine.h"
 
 #include "emu/run/alu.h"
+#include "emu/sse/sse.h"
 #include "emu/x87/x87.h"
 #include <string.h>
 
@@ -359,6 +360,8 @@ static enum emu_outcome (*find_handler(const struct x64_insn *insn))(struct mach
 {
     if (x87_knows(insn))
         return machine_run_x87;
+    if (sse_knows(insn))
+        return machine_run_sse;
     for (unsigned i = 0; i < sizeof handlers / sizeof *handlers; i++)
         if (handlers[i].op == insn->op)
             return handlers[i].run;

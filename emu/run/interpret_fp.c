@@ -135,26 +135,31 @@ bool machine_write(struct machine *m, uint64_t address, const void *from, unsign
     return user_copy_out(address, from, bytes) == STATUS_SUCCESS || refused(m, FAULT_ACCESS_VIOLATION, true, address);
 }
 
-static bool x87_read(void *context, unsigned operand, void *to, unsigned bytes)
+static bool is_vector(const struct x64_operand *opd) { return opd->kind == X64_OPD_XMM || opd->kind == X64_OPD_YMM; }
+static uint64_t vector_high(struct machine *m, unsigned reg) { return m->frame->x[28] + CTX_YMM_HIGH + 16 * reg; }
+
+bool machine_operand_read(void *context, unsigned operand, void *to, unsigned bytes)
 {
     struct machine *m = context;
     const struct x64_operand *opd = &m->insn->opd[operand];
-    uint64_t value[2] = { 0 };
+    uint64_t value[4] = { 0 };
     if (opd->kind == X64_OPD_MEM && m->insn->form & X64_F_ALIGNED && machine_address(m) & (opd->size - 1u)) {
         exception_access(m->exception, m->insn->rip, 0, ~0ull);
         return false;
     }
     if (opd->kind == X64_OPD_MEM)
         return machine_read(m, machine_address(m), to, bytes);
-    if (opd->kind == X64_OPD_XMM)
+    if (is_vector(opd))
         machine_vector_get(opd->reg, value);
     else
         machine_operand_get(m, opd, value);
+    if (bytes > 16 && user_copy_in(value + 2, vector_high(m, opd->reg), 16) != STATUS_SUCCESS)
+        return refused(m, FAULT_ACCESS_VIOLATION, false, vector_high(m, opd->reg));
     memcpy(to, value, bytes);
     return true;
 }
 
-static bool x87_write(void *context, unsigned operand, const void *from, unsigned bytes)
+bool machine_operand_write(void *context, unsigned operand, const void *from, unsigned bytes)
 {
     struct machine *m = context;
     if (operand >= X87_OPERAND_RDI) {
@@ -165,32 +170,39 @@ static bool x87_write(void *context, unsigned operand, const void *from, unsigne
         return machine_write(m, machine_address(&there), from, bytes);
     }
     const struct x64_operand *opd = &m->insn->opd[operand];
-    uint64_t value[2] = { 0 };
+    uint64_t value[4] = { 0 };
     if (opd->kind == X64_OPD_MEM)
         return machine_write(m, machine_address(m), from, bytes);
-    if (opd->kind == X64_OPD_XMM)
+    if (is_vector(opd))
         machine_vector_get(opd->reg, value);
     memcpy(value, from, bytes);
-    if (opd->kind == X64_OPD_XMM)
+    if (bytes > 16 && user_copy_out(vector_high(m, opd->reg), value + 2, 16) != STATUS_SUCCESS)
+        return refused(m, FAULT_ACCESS_VIOLATION, true, vector_high(m, opd->reg));
+    if (is_vector(opd))
         machine_vector_put(opd->reg, value);
     else
         machine_operand_put(m, opd, value[0]);
     return true;
 }
 
-// #MF as Windows names it, by the first unmasked exception in this order.
-static status_t x87_exception(const struct x87_state *x87)
+// #MF and #XM as Windows names them, by the first unmasked exception in this order.
+status_t machine_float_exception(unsigned pending)
 {
     static const struct { uint8_t flag; status_t code; } codes[] = {
         { FLOAT_IE, STATUS_FLOAT_INVALID_OPERATION }, { FLOAT_ZE, STATUS_FLOAT_DIVIDE_BY_ZERO },
         { FLOAT_DE, STATUS_FLOAT_INVALID_OPERATION }, { FLOAT_OE, STATUS_FLOAT_OVERFLOW },
         { FLOAT_UE, STATUS_FLOAT_UNDERFLOW },         { FLOAT_PE, STATUS_FLOAT_INEXACT_RESULT },
     };
-    unsigned pending = x87->status & ~x87->control & FLOAT_ALL;
     for (unsigned i = 0; i < sizeof codes / sizeof *codes; i++)
         if (pending & codes[i].flag)
-            return codes[i].flag == FLOAT_IE && x87->status & FLOAT_SF ? STATUS_FLOAT_STACK_CHECK : codes[i].code;
+            return codes[i].code;
     return STATUS_FLOAT_INVALID_OPERATION;
+}
+
+static status_t x87_exception(const struct x87_state *x87)
+{
+    unsigned pending = x87->status & ~x87->control & FLOAT_ALL;
+    return pending & FLOAT_IE && x87->status & FLOAT_SF ? STATUS_FLOAT_STACK_CHECK : machine_float_exception(pending);
 }
 
 enum emu_outcome machine_run_x87(struct machine *m)
@@ -199,7 +211,7 @@ enum emu_outcome machine_run_x87(struct machine *m)
     uint64_t area = m->frame->x[28] + CTX_X87_REGISTERS;
     if (user_copy_in(&x87, area, sizeof x87) != STATUS_SUCCESS)
         return EMU_NOT_MINE;
-    struct x87_io io = { .context = m, .read = x87_read, .write = x87_write, .eflags = m->eflags };
+    struct x87_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write, .eflags = m->eflags };
     bool converts = x64_op_info(m->insn->op)->attributes & X64_A_FP;    // between MMX and XMM: with MXCSR
     if (m->insn->form & X64_F_MEM)
         io.address = machine_address(m);
@@ -216,6 +228,10 @@ enum emu_outcome machine_run_x87(struct machine *m)
     case X87_PENDING:
         *m->exception = (struct exception){ .code = x87_exception(&x87), .address = m->insn->rip };
         return EMU_EXCEPTION;
+    case X87_SIMD:
+        if (user_copy_out(area, &x87, sizeof x87) != STATUS_SUCCESS)
+            return EMU_NOT_MINE;
+        return machine_simd_exception(m, io.mxcsr);
     case X87_UNKNOWN:
         break;
     }

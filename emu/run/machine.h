@@ -34,6 +34,14 @@ enum emu_outcome machine_run_ldmxcsr(struct machine *m);
 enum emu_outcome machine_run_stmxcsr(struct machine *m);
 enum emu_outcome machine_run_fxsave(struct machine *m);
 enum emu_outcome machine_run_fxrstor(struct machine *m);
+status_t machine_float_exception(unsigned pending);         // exceptions that are not masked, as MXCSR has them, as Windows names them
+// The callbacks of emu/x87 and emu/sse; `context` is the machine. False: m->exception says which access faults.
+bool machine_operand_read(void *context, unsigned operand, void *to, unsigned bytes);
+bool machine_operand_write(void *context, unsigned operand, const void *from, unsigned bytes);
+
+// interpret_sse.c
+enum emu_outcome machine_run_sse(struct machine *m);        // vector floating point (emu/sse/sse.h)
+enum emu_outcome machine_simd_exception(struct machine *m, uint32_t mxcsr);     // #XM; mxcsr is what the processor leaves
 
 // xsave.c
 enum emu_outcome machine_run_xsave(struct machine *m);      // XSAVE, XSAVEOPT, XSAVEC

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Vector floating-point instructions that translated code leaves to the kernel, because native arithmetic would not be exact.
+#include "emu/run/machine.h"
+
+#include "emu/sse/sse.h"
+
+enum emu_outcome machine_simd_exception(struct machine *m, uint32_t mxcsr)
+{
+    enum emu_outcome outcome = machine_mxcsr_put(m, mxcsr);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    unsigned pending = mxcsr & ~(mxcsr >> SSE_MXCSR_MASKS_SHIFT) & 0x3f;
+    *m->exception = (struct exception){ .code = machine_float_exception(pending), .address = m->insn->rip };
+    return EMU_EXCEPTION;
+}
+
+enum emu_outcome machine_run_sse(struct machine *m)
+{
+    struct sse_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write,
+                         .mxcsr = machine_mxcsr_get(m), .eflags = m->eflags };
+    switch (sse_execute(m->insn, &io)) {
+    case SSE_DONE:
+        m->eflags = io.eflags;
+        return machine_mxcsr_put(m, io.mxcsr);
+    case SSE_FAULT:
+        return EMU_EXCEPTION;               // the callback has said which
+    case SSE_EXCEPTION:
+        return machine_simd_exception(m, io.mxcsr);
+    case SSE_UNKNOWN:
+        break;
+    }
+    return EMU_NOT_MINE;
+}
