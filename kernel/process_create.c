@@ -95,6 +95,8 @@ static status_t map_program(struct process *process, char *why, size_t why_bytes
     const struct pe_facts *facts = &image_section_view(process->program, ec_view)->facts;
     process->entry_point = facts->entry_rva ? process->program_base + facts->entry_rva : 0;
     process->stack_reserve = facts->stack_reserve;
+    if (pe_is_high_entropy(facts))
+        aspace_set_lowest(process->aspace, USER_LOWEST_WIDE);
     process->architecture = architecture_name(image_section_class(process->program), process->machine);
     return STATUS_SUCCESS;
 }

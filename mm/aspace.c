@@ -32,6 +32,7 @@ status_t aspace_create(enum aspace_kind kind, struct aspace **out)
     struct reservation *bitmap = heap_take(sizeof *bitmap);
     if (as) {
         as->kind = kind;
+        as->lowest = USER_LOWEST;
         spin_init(&as->lock, LOCK_ASPACE, "aspace");
     }
     if (!as || !bitmap || NT_ERROR(spans_spare(as, 1)) || NT_ERROR(ptab_create(&as->ptab))) {
@@ -88,6 +89,11 @@ void aspace_destroy(struct aspace *as)
         heap_give(span);
     }
     heap_give(as);
+}
+
+void aspace_set_lowest(struct aspace *as, uva_t lowest)
+{
+    as->lowest = lowest;
 }
 
 enum aspace_kind aspace_kind_of(const struct aspace *as)
@@ -152,7 +158,7 @@ status_t aspace_allocate(struct aspace *as, uva_t *base, uint64_t *size, uint32_
         struct span *there = span_from(&as->spans, start);
         if (there && there->start < end)
             status = STATUS_CONFLICTING_ADDRESSES;
-    } else if (span_find_gap(&as->spans, USER_LOWEST, USER_HIGHEST, end, flags & REGION_TOP_DOWN, &start)) {
+    } else if (span_find_gap(&as->spans, as->lowest, USER_HIGHEST, end, flags & REGION_TOP_DOWN, &start)) {
         end += start;
     } else {
         status = STATUS_NO_MEMORY;

@@ -39,7 +39,10 @@ void     aspace_destroy(struct aspace *as);              // no core may have it 
 void     aspace_activate(struct aspace *as);
 enum aspace_kind aspace_kind_of(const struct aspace *as);
 
-// Reserve (and commit) a range. *base 0: any place in [USER_LOWEST, USER_HIGHEST), else rounded down to 64 KiB for new
+// Where ranges that may be at any place begin from now on; USER_LOWEST in a new space. Before the space has a second user.
+void     aspace_set_lowest(struct aspace *as, uva_t lowest);
+
+// Reserve (and commit) a range. *base 0: any place in [the lowest, USER_HIGHEST), else rounded down to 64 KiB for new
 // reservations; *size is rounded up to pages. protect is PAGE_* (kernel/abi/syscall.h).
 //   STATUS_INVALID_PARAMETER (size 0, outside the user half)  STATUS_INVALID_PAGE_PROTECTION
 //   STATUS_CONFLICTING_ADDRESSES (something is there)  STATUS_NO_MEMORY (no such gap, or more than the machine has)

@@ -22,6 +22,7 @@ struct aspace {
     pa_t zero_frame;                     // behind the untouched part of the EC bitmap; 0: not needed yet
     uint64_t watched;                    // entries with PTE_WATCHED
     uint32_t watch_counters[WATCH_COUNTERS];   // by page number: how often aspace_watch was called
+    uva_t lowest;                        // where a range that may be at any place begins at the earliest
     void *owner;
 };
 

@@ -39,6 +39,12 @@ static inline bool pe_is_dll(const struct pe_facts *facts)
     return facts->characteristics & IMAGE_FILE_DLL;
 }
 
+// Whether the program takes addresses of more than 32 bits everywhere.
+static inline bool pe_is_high_entropy(const struct pe_facts *facts)
+{
+    return facts->dll_characteristics & IMAGE_DLLCHARACTERISTICS_HIGH_ENTROPY_VA;
+}
+
 // False when the image can only be at its preferred base.
 static inline bool pe_is_relocatable(const struct pe_facts *facts)
 {
