@@ -28,4 +28,4 @@ void memory_compare(const struct oracle_vector *vector, void (*differ)(uint64_t 
 
 // compare.c
 // Prints the number of a vector that differs, with details what and how. True: nothing differs.
-bool compare(const struct oracle_vector *vector, const struct ending *ending, bool details);
+bool compare(const struct oracle_vector *vector, const struct ending *ending, uint32_t mxcsr_mask, bool details);
