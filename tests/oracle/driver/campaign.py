@@ -1,18 +1,36 @@
 # SPDX-License-Identifier: MIT
 """A campaign: vectors are recorded in chunks, each chunk is replayed on every processor, as many at a time as there are cores."""
 import concurrent.futures
+import glob
 import os
 import tempfile
 import threading
 import time
 
 from driver import recorder, vectors
-from driver.replay import CPUS, replay
+from driver.replay import BUILD, CPUS, replay
 
 # How the process under test is: memory order and floating-point model. Chunks take turns, and one chunk has another model on each
 # processor. (With a second thread translated code keeps x86-TSO.)
-MODELS = ((), ("tso",))
+MODELS = (("fast",), ("tso",), (), ("tso", "fast"))
+CASES = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "cases")
 KEPT_MOST = 200                 # mismatching vectors that are kept for shrinking
+
+
+def committed_cases():
+    """The vectors of tests/oracle/cases, with what they show."""
+    data = b""
+    for path in sorted(glob.glob(os.path.join(CASES, "*.case"))):
+        with open(path, encoding="utf-8") as file:
+            data += recorder.from_text(file.read())
+    return data
+
+
+def cut_files():
+    """Programs that sequences are cut from: this host's own, and the x64 programs that make has built."""
+    own = [path for path in ("/bin/bash", "/usr/bin/python3", "/usr/bin/openssl", "/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
+                             "/usr/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib/x86_64-linux-gnu/libm.so.6") if os.path.exists(path)]
+    return own + sorted(glob.glob(os.path.join(BUILD, "tests", "*-x64.exe")))
 
 
 class Chunk:

@@ -69,9 +69,10 @@ def simpler_state(vector, try_all):
     return vector
 
 
-def shrink(vector, cpu, options=()):
-    """The minimal vector that still differs on `cpu`, or the vector itself if nothing smaller does."""
+def shrink(vector, cpu, options=(), spoil=lambda vector: vector):
+    """The minimal vector that still differs on `cpu`, or the vector itself if nothing smaller does. `spoil` changes the vectors
+    before they are replayed (a test of this very function)."""
     def try_all(candidates):
-        return replay_vectors(candidates, cpu, options).mismatches
+        return replay_vectors([(number, spoil(candidate)) for number, candidate in candidates], cpu, options).mismatches
     vector = fewer_instructions(vector, try_all)
     return simpler_state(vector, try_all)

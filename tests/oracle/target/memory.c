@@ -37,6 +37,7 @@ bool memory_write_code(const struct oracle_vector *const *vectors, uint32_t coun
     memset((void *)ORACLE_CODE_BASE, 0xcc, ORACLE_CODE_BYTES);
     for (uint32_t i = 0; i < ORACLE_EDGES; i++)
         memset(edge_page(i), 0xcc, PAGE_BYTES);
+    memcpy((void *)ORACLE_CODE_BASE, "\x0f\x0b", 2);              // no slot begins there (oracle_slot)
     for (uint32_t i = 0; i < count; i++) {
         uint8_t *at = (uint8_t *)vectors[i]->code_va;
         memcpy(at, vectors[i]->code, vectors[i]->code_bytes);

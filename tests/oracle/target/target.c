@@ -22,7 +22,7 @@ enum { DETAILED_MAX = 200, EXCEPTION_STACK_BYTES = 256 * 1024, TF = 0x100, MXCSR
 
 static const struct oracle_vector *vectors[ORACLE_SLOTS];
 static uint32_t count, current, last, mismatches;
-static bool running, stepping, tracing, fast;
+static bool running, stepping, tracing, fast, becoming_exact;
 
 static void fail(const char *why)
 {
@@ -59,11 +59,25 @@ static void begin(void)
     context_enter(&in);
 }
 
+// The process gets into the exact floating-point model, for good, by a context with an exception that is not masked.
+static void begin_exact(void)
+{
+    struct oracle_state state = { .rip = ORACLE_CODE_BASE };        // UD2 (memory_write_code)
+    memcpy(state.fx + ORACLE_FX_FCW, &(uint16_t){ 0x37f }, 2);
+    memcpy(state.fx + ORACLE_FX_MXCSR, &(uint32_t){ 0x1f00 }, 4);
+    running = becoming_exact = true;
+    context_enter(&state);
+}
+
 static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers)
 {
     const EXCEPTION_RECORD *record = pointers->ExceptionRecord;
     if (!running)
         return EXCEPTION_CONTINUE_SEARCH;
+    if (becoming_exact) {
+        running = becoming_exact = false;
+        begin();
+    }
     const struct oracle_vector *v = vectors[current];
     if (stepping && record->ExceptionCode == EXCEPTION_SINGLE_STEP && v->outcome != ORACLE_DEBUG) {
         pointers->ContextRecord->EFlags |= TF;
@@ -155,6 +169,8 @@ int main(int argc, char **argv)
     AddVectoredExceptionHandler(1, on_exception);
     last = to < count ? to : count;
     current = from < last ? from : last;
-    begin();
+    if (fast)
+        begin();
+    begin_exact();
     return 2;
 }
