@@ -52,13 +52,20 @@ uint64_t machine_address(struct machine *m)
     return interpret_address(m->frame, m->insn);
 }
 
+// The operand cannot be reached from `address` on. What is in neither half of the address space is #GP.
+static enum emu_outcome unreachable(struct machine *m, bool write, uint64_t address)
+{
+    bool canonical = address >> 47 == 0 || address >> 47 == 0x1ffff;
+    exception_access(m->exception, m->insn->rip, canonical && write, canonical ? address : ~0ull);
+    return EMU_EXCEPTION;
+}
+
+// Of an instruction that writes the operand, too, the processor asks for the write at once.
 enum emu_outcome machine_memory_get(struct machine *m, void *to, unsigned bytes)
 {
-    uint64_t address = machine_address(m), done = aspace_read(m->p->as, address, to, bytes, ACCESS_READ);
-    if (done == bytes)
-        return EMU_RESUME;
-    exception_access(m->exception, m->insn->rip, 0, address >> 47 ? ~0ull : address + done);
-    return EMU_EXCEPTION;
+    bool write = m->insn->opd[m->insn->mem_operand].access & X64_WRITE;
+    uint64_t address = machine_address(m), done = aspace_read(m->p->as, address, to, bytes, write ? ACCESS_WRITE : ACCESS_READ);
+    return done == bytes ? EMU_RESUME : unreachable(m, write, address + done);
 }
 
 // At most 16 bytes. Every page must take the write before the first byte changes: a fault leaves nothing half written.
@@ -68,10 +75,7 @@ enum emu_outcome machine_memory_put(struct machine *m, const void *from, unsigne
     uint64_t address = machine_address(m), done = aspace_read(m->p->as, address, old, bytes, ACCESS_WRITE);
     if (done == bytes)
         done = aspace_write(m->p->as, address, from, bytes);
-    if (done == bytes)
-        return EMU_RESUME;
-    exception_access(m->exception, m->insn->rip, 1, address >> 47 ? ~0ull : address + done);
-    return EMU_EXCEPTION;
+    return done == bytes ? EMU_RESUME : unreachable(m, true, address + done);
 }
 
 enum emu_outcome machine_operand_get(struct machine *m, const struct x64_operand *opd, uint64_t *value)

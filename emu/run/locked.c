@@ -37,7 +37,7 @@ static bool hits_own_code(struct emu_process *p, const struct region *region, ui
     return region->dead && !region->once;
 }
 
-// No lock held: the store may call the watch hook.
+// No lock held: the store may call the watch hook. EMU_EXCEPTION: it faults at frame->far. EMU_NOT_MINE: no such access.
 static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *frame, const struct region *region, uint32_t word)
 {
     for (unsigned i = 0; i < sizeof ordered_forms / sizeof *ordered_forms; i++) {
@@ -65,7 +65,7 @@ static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *fra
         barrier();
         if (done != bytes) {
             frame->far = address + done;
-            return EMU_NOT_MINE;
+            return EMU_EXCEPTION;
         }
         frame->elr += 4;
         return EMU_RESUME;
@@ -107,7 +107,8 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
     // Regions stay as long as a thread can be in them.
     if (!point)
         return EMU_NOT_MINE;
-    if (do_ordered(p, frame, region, word) == EMU_RESUME)
+    enum emu_outcome ordered = do_ordered(p, frame, region, word);
+    if (ordered == EMU_RESUME)
         return EMU_RESUME;
 
     struct x64_insn insn;
@@ -116,9 +117,10 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
     uint64_t count = aspace_read(p->as, frame->elr, bytes, sizeof bytes, ACCESS_EXECUTE);
     bool canonical = frame->far >> 47 == 0 || frame->far >> 47 == 0x1ffff;      // else #GP
     exception_access(out, frame->elr, canonical && emu_writes_operand(p, frame, frame->far), canonical ? frame->far : ~0ull);
-    if (x64_decode(bytes, count, frame->elr, &insn) != X64_OK || !(insn.prefixes & X64_P_LOCK))
+    if (ordered == EMU_EXCEPTION || x64_decode(bytes, count, frame->elr, &insn) != X64_OK)
         return EMU_EXCEPTION;
 
+    // An exclusive: LOCK, or CMPXCHG8B without it.
     struct trap_frame work = *frame;
     state_to_entry(p, &work, state_lost_flags(p, work.x[28]));
     struct held h = { .p = p, .frame = &work, .insn = &insn, .exception = out, .others = cpu_count - 1, .outcome = EMU_NOT_MINE };
