@@ -12,6 +12,7 @@
 // Carved from the stack for KiUserExceptionDispatcher, as Windows lays it: context at sp, record at +0x3b0.
 enum { DELIVERY_BYTES = 0x460, DELIVERY_RECORD = 0x3b0, DELIVERY_ALIGNMENT = 64 };
 static const uint64_t NZCV = 0xf0000000;
+enum { FPCR_X64 = 0x1c00000 };              // RMode, FZ
 enum { NZCV_C = 1 << 29 };
 
 // rflags bits with a home in NZCV; the CPU area keeps the others.
@@ -61,6 +62,8 @@ void context_build(const struct thread *thread, struct arm64_context *out)
     memcpy(out->v, fp->v, sizeof out->v);
     out->fpcr = fp->fpcr;
     out->fpsr = fp->fpsr;
+    if (thread->process->emu && thread->process == thread_current()->process)
+        emu_show_mxcsr(thread->process->emu, thread->cpu_area, &out->fpcr, &out->fpsr);
     if (thread == thread_current() && exception_x64_state(thread))
         clear_homeless(out);
     if (thread != thread_current() && thread->process->emu && frame->elr == EMU_STUB_ADDRESS(EMU_STUB_DISPATCH)) {
@@ -87,7 +90,8 @@ void context_apply_state(struct thread *thread, const struct arm64_context *cont
     }
     if (context->flags & CONTEXT_FLOATING_POINT) {
         memcpy(thread->fp.v, context->v, sizeof thread->fp.v);
-        thread->fp.fpcr = context->fpcr;
+        // Of an x64 process it may be MXCSR as the ARM64EC ABI maps it: no core is asked to trap, emu/run/fp.c has the masks.
+        thread->fp.fpcr = thread->process->emu ? context->fpcr & FPCR_X64 : context->fpcr;
         thread->fp.fpsr = context->fpsr;
         // The switch away saves the registers into thread->fp: nothing may come between the copy and the load.
         if (thread == thread_current())
@@ -100,6 +104,8 @@ void context_apply_state(struct thread *thread, const struct arm64_context *cont
 void context_apply(struct thread *thread, const struct arm64_context *context)
 {
     context_apply_state(thread, context);
+    if (thread->process->emu && context->flags & CONTEXT_FLOATING_POINT)
+        emu_take_mxcsr(thread->process->emu, thread->cpu_area, context->fpcr);     // without room for it, what can be kept is
     if (exception_x64_state(thread))
         exception_enter_x64(thread);
 }

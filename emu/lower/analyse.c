@@ -9,11 +9,12 @@
 // Flags live at a call or return.
 enum { FLAGS_AT_CALL = X64_ARITH_FLAGS, FLAGS_AT_EXIT = X64_ARITH_FLAGS };
 
-static uint16_t live_before(const struct x64_insn *insn, uint16_t after)
+static uint16_t live_before(const struct lower_context *cx, const struct x64_insn *insn, uint16_t after)
 {
     lower_function *function = lower_choose(insn);
     bool watched = x64_may_fault(insn) || x64_op_info(insn->op)->attributes >> X64_FLOW_SHIFT == X64_FLOW_TRAP || !function
-                   || function == lower_in_kernel;      // x87 raises what an earlier instruction left pending
+                   || function == lower_in_kernel       // x87 raises what an earlier instruction left pending
+                   || lower_is_exact(cx, insn);
     uint16_t read = watched ? X64_ARITH_FLAGS : x64_flags_read(insn) & X64_ARITH_FLAGS;
     return read | (after & ~x64_flags_killed(insn));
 }
@@ -49,7 +50,7 @@ void lower_analyse(struct lower_context *cx)
             for (unsigned j = k->count; j-- > 0;) {
                 struct lower_insn *insn = &cx->work->insns[k->first + j];
                 insn->live = live;
-                live = live_before(&insn->x, live);
+                live = live_before(cx, &insn->x, live);
             }
             changed |= live != k->live_in;
             k->live_in = live;

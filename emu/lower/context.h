@@ -154,6 +154,10 @@ struct lower_context {
     uint8_t aligned_low[16];
     uint16_t high_zero;             // ymm registers whose upper half is zero in memory (lower_avx.c)
     struct lower_flags flags;
+    // of the floating-point instruction being lowered for FP_EXACT (lower_exact.c)
+    bool exact_pending, exact_checked;
+    uint8_t exact_undo, exact_reg;
+    uint32_t exact_back;
 };
 
 // ---- stages
@@ -162,6 +166,7 @@ void lower_analyse(struct lower_context *cx);
 typedef bool lower_function(struct lower_context *cx, const struct x64_insn *insn);
 lower_function *lower_find(enum x64_op op);                     // null: not lowered
 lower_function *lower_choose(const struct x64_insn *insn);      // the same, operands considered
+bool lower_is_exact(const struct lower_context *cx, const struct x64_insn *insn);       // may raise, in FP_EXACT
 
 // ---- operands.c
 a64_reg lower_gpr(unsigned x64_register);

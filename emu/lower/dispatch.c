@@ -28,6 +28,11 @@ lower_function *lower_find(enum x64_op op)
     return (unsigned)op < X64_OP_COUNT ? table[op] : 0;
 }
 
+bool lower_is_exact(const struct lower_context *cx, const struct x64_insn *insn)
+{
+    return cx->config->fp_model == FP_EXACT && x64_op_info(insn->op)->attributes & X64_A_FP;
+}
+
 lower_function *lower_choose(const struct x64_insn *insn)
 {
     for (unsigned i = 0; i < insn->operand_count; i++)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The halves of ymm registers, and the VEX forms of what SSE has.
 #include "emu/lower/lower_avx.h"
+#include "emu/lower/lower_exact.h"
 
 enum { CTX = 28 };
 
@@ -20,6 +21,7 @@ void avx_high_write(struct lower_context *cx, unsigned ymm, a64_vreg v)
 
 void avx_high_clear(struct lower_context *cx, unsigned ymm)
 {
+    lower_exact_check(cx);
     if (cx->high_zero >> ymm & 1)
         return;
     a64_movi_zero(cx->b, 16);
@@ -29,6 +31,7 @@ void avx_high_clear(struct lower_context *cx, unsigned ymm)
 
 void avx_high_finish(struct lower_context *cx, const struct x64_insn *insn, a64_vreg v)
 {
+    lower_exact_check(cx);
     if (insn->opd[0].kind == X64_OPD_YMM)
         avx_high_write(cx, insn->opd[0].reg, v);
     else

@@ -68,3 +68,5 @@ a64_vreg lower_sse_read(struct lower_context *cx, const struct x64_operand *opd,
 // or a lane of the vector, is a NaN, code out of line makes it the one that x64 makes of these operands.
 enum { LOWER_SSE_RESULT = 16 };
 void lower_sse_check_nan(struct lower_context *cx, enum a64_size s, bool is_scalar, a64_vreg first, a64_vreg second);
+// The same where arm's own choice among quiet operands differs, too: in FP_EXACT the former leaves signalling ones and fresh NaNs to the kernel.
+void lower_sse_mend_nan(struct lower_context *cx, enum a64_size s, bool is_scalar, a64_vreg first, a64_vreg second);

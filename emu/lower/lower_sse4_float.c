@@ -20,7 +20,7 @@ static void alternate(struct lower_context *cx, enum a64_size s, a64_vreg vd, a6
         lower_literal_v(cx, EVEN, 0x80000000ull, 0x80000000ull);
     a64_eor_v(cx->b, A64_16B, EVEN, EVEN, m);
     a64_fadd_v(cx->b, arr, RESULT, n, EVEN);
-    lower_sse_check_nan(cx, s, false, n, m);
+    lower_sse_mend_nan(cx, s, false, n, m);
     a64_mov_v(cx->b, vd, RESULT);
 }
 VECTOR(ADDSUBPS) { (void)extra; alternate(cx, A64_W, vd, n, m); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SSE and SSE2 floating point: arithmetic, comparison, conversion. Rounding is FPCR's, which MXCSR.RC is kept in.
+#include "emu/lower/lower_exact.h"
 #include "emu/lower/lower_sse.h"
 
 // ---- NaN results. Arm prefers a signalling operand, and its default NaN is positive.
@@ -38,6 +39,14 @@ static void mend_nan(struct lower_context *cx, const struct lower_deferred *d)
 }
 
 void lower_sse_check_nan(struct lower_context *cx, enum a64_size s, bool is_scalar, a64_vreg first, a64_vreg second)
+{
+    if (cx->config->fp_model == FP_EXACT)
+        lower_exact_check_result(cx);
+    else
+        lower_sse_mend_nan(cx, s, is_scalar, first, second);
+}
+
+void lower_sse_mend_nan(struct lower_context *cx, enum a64_size s, bool is_scalar, a64_vreg first, a64_vreg second)
 {
     struct a64_buf *b = cx->b;
     enum a64_arr arr = s == A64_X ? A64_2D : A64_4S;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A region from entry to exits: walks the blocks, joins their flags, writes exits, stubs and literals.
+#include "emu/lower/lower_exact.h"
 #include "emu/lower/verify.h"
 #include "kernel/abi/process.h"
 
@@ -233,7 +234,8 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
     }
     if (function && !uses_fs(x)) {
         uint32_t before = cx->b->count;
-        if (function(cx, x)) {
+        bool exact = lower_is_exact(cx, x) && function != lower_in_kernel;
+        if (exact ? lower_exact(cx, x, function) : function(cx, x)) {
             cx->aligned_known &= (uint16_t)~x64_gprs_written(x);
             return true;
         }

@@ -12,7 +12,8 @@
 //   x9   target address on the way to a dispatcher stub
 //   x7   carry kept aside inside a region (scratch at its entries and exits)
 //   x6 x7 x10-x17 x30, v16-v31  scratch; the stubs may change x10-x17, x30 and nothing else
-// DF, MXCSR's unmapped bits, x87 and what else has no register live in struct emu_ctx.
+// FPCR, FPSR: MXCSR as the ARM64EC ABI maps it, or as FP_EXACT keeps it (CTX_FP_FORM)
+// DF, MXCSR's other bits, x87 and what else has no register live in struct emu_ctx.
 #pragma once
 
 // svc immediates raised by translated code and stubs (EL0 may not raise them from anywhere else).
@@ -23,6 +24,8 @@
 #define SVC_EMU_DIVIDE   0x8004   // #DE at this point
 #define SVC_EMU_BAD_EC   0x8005   // stub: x9 = rip in an EC page that may not be entered from x64 code
 #define SVC_EMU_LEAVE    0x8006   // at the head of a block of a dead region: flags are canonical, go on at the block's rip elsewhere
+#define SVC_EMU_FP       0x8007   // as SVC_EMU_INSN for a floating-point instruction of FP_EXACT; flags stay where the point says they are
+#define SVC_EMU_EXACT    0x8008   // stub: native code looks at MXCSR: from now on FP_EXACT
 
 // Offsets in struct emu_ctx. The first 0x60 bytes are CHPE_V2_CPU_AREA_INFO (TEB + 0x1788 points here).
 #define CTX_IN_SIMULATION   0x00
@@ -33,10 +36,13 @@
 #define CTX_DOORBELL        0x20
 #define CTX_EMULATOR_DATA   0x30
 #define CTX_DF              0x68   // u32: 0, or 1 when the direction flag is set
-#define CTX_MXCSR           0x6c   // u32: bits with no home in FPCR/FPSR (DAZ without AFP, DE); the rest is read from FPCR/FPSR
+#define CTX_MXCSR           0x6c   // u32: all of MXCSR while CTX_FP_FORM is 1; else CTX_MXCSR_BITS, and the rest is in FPCR and FPSR
 #define CTX_EFLAGS          0x70   // u32: CTX_EFLAGS_BITS of the last context handed out or taken in (conversion loses them)
 #define CTX_EFLAGS_KEPT     0x74   // u32: CTX_KEPT_BITS, as POPF or a context set them; nothing here looks at them but PUSHF
+#define CTX_FP_WATCH        0x78   // u32: bits of FPSR that send an instruction to the kernel (FP_EXACT, emu/lower/lower_exact.c)
+#define CTX_FP_EXACT        0x7c   // u32: 1 if x64 code of this thread runs in FP_EXACT, for good
 #define CTX_SWITCHES        0x80   // u64: transitions between x64 and EC code
+#define CTX_FP_FORM         0x88   // u32: 1 while FPCR and FPSR are as FP_EXACT wants them, 0 while they are as native code does
 #define CTX_SPILL           0x90   // 16 * u64: the lowering's own spill slots
 #define CTX_YMM_HIGH        0x110  // 16 * 16 bytes
 #define CTX_X87_REGISTERS   0x210  // 8 * 16 bytes; from here on struct x87_state (emu/x87/x87.h)
@@ -50,7 +56,7 @@
 
 #define CTX_KEPT_BITS       0x244000    // NT, AC, ID
 #define CTX_EFLAGS_BITS     0x244514    // these, PF, AF, DF and TF
-#define CTX_MXCSR_BITS      0x42        // what CTX_MXCSR holds of MXCSR: DAZ, DE
+#define CTX_MXCSR_BITS      0x1fc0      // the masks and DAZ: FPCR and FPSR have no place for them
 
 // Branch target table at EMU_TABLE_BASE: 2^16 entries of one u64, so that a look-up is one single-copy atomic load.
 //   index  = (rip ^ rip >> 16) & 0xffff

@@ -23,6 +23,12 @@ status_t emu_process_make_tso(struct emu_process *p);
 // Makes the frame start x64 code at rip: registers are already in the ARM64EC mapping; sets elr to the stub, x9, x28.
 void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t rip, uint32_t eflags);
 
+// MXCSR of a thread that does not run or is the caller, in its context: as the ARM64EC ABI maps it, with the bits that FPCR has no place for.
+// In: FPCR and FPSR as they were saved.
+void emu_show_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t *fpcr, uint32_t *fpsr);
+// The other way: the context's FPCR, whose RMode and FZ the caller takes, is about to be the thread's.
+status_t emu_take_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t fpcr);
+
 // What came of an svc or a fault inside translated code.
 enum emu_outcome {
     EMU_RESUME,          // frame is ready

@@ -6,19 +6,17 @@
 #include "mm/user.h"
 #include <string.h>
 
-// ---- MXCSR: its control and status bits live in FPCR and FPSR (table in the ARM64EC ABI), DAZ and DE in the CPU area
+// ---- MXCSR (emu/run/fp.c)
 
-#define MXCSR_IN_CTX 0x0042u
-
-uint32_t machine_mxcsr_get(struct machine *m)
+// Shows MXCSR: it is exact from now on.
+enum emu_outcome machine_mxcsr_get(struct machine *m, uint32_t *mxcsr)
 {
-    uint64_t fpcr, fpsr;
-    uint32_t kept = 0;
-    __asm__ volatile("mrs %0, s3_3_c4_c4_0" : "=r"(fpcr));
-    __asm__ volatile("mrs %0, s3_3_c4_c4_1" : "=r"(fpsr));
-    aspace_read(m->p->as, m->frame->x[28] + CTX_MXCSR, &kept, 4, ACCESS_READ);
-    return (uint32_t)(0x1f80 | (fpsr & 1) | (fpsr >> 1 & 15) << 2 | (fpsr >> 7 & 1) << 1
-                      | (fpcr >> 22 & 1) << 14 | (fpcr >> 23 & 1) << 13 | (fpcr >> 24 & 1) << 15 | (kept & MXCSR_IN_CTX));
+    if (NT_ERROR(fp_make_exact(m->p, m->frame))) {
+        *m->exception = (struct exception){ .code = STATUS_NO_MEMORY, .address = m->insn->rip };
+        return EMU_EXCEPTION;
+    }
+    *mxcsr = fp_mxcsr(m->p, m->frame);
+    return EMU_RESUME;
 }
 
 enum emu_outcome machine_mxcsr_put(struct machine *m, uint32_t mxcsr)
@@ -27,21 +25,19 @@ enum emu_outcome machine_mxcsr_put(struct machine *m, uint32_t mxcsr)
         exception_access(m->exception, m->insn->rip, 0, ~0ull);
         return EMU_EXCEPTION;
     }
-    if ((mxcsr & 0x1f80) != 0x1f80)
-        return EMU_NOT_MINE;                // unmasked exceptions are not delivered: say so instead of losing them
-    uint64_t fpcr = (uint64_t)(mxcsr >> 14 & 1) << 22 | (uint64_t)(mxcsr >> 13 & 1) << 23 | (uint64_t)(mxcsr >> 15 & 1) << 24;
-    uint64_t fpsr = (mxcsr & 1) | (mxcsr >> 2 & 15) << 1 | (mxcsr >> 1 & 1) << 7;
-    uint32_t kept = mxcsr & MXCSR_IN_CTX;
-    __asm__ volatile("msr s3_3_c4_c4_0, %0" : : "r"(fpcr));
-    __asm__ volatile("msr s3_3_c4_c4_1, %0" : : "r"(fpsr));
-    aspace_write(m->p->as, m->frame->x[28] + CTX_MXCSR, &kept, 4);
+    if (!fp_fits_fast(mxcsr) && NT_ERROR(fp_make_exact(m->p, m->frame))) {
+        *m->exception = (struct exception){ .code = STATUS_NO_MEMORY, .address = m->insn->rip };
+        return EMU_EXCEPTION;
+    }
+    fp_set_mxcsr(m->p, m->frame, mxcsr);
     return EMU_RESUME;
 }
 
 enum emu_outcome machine_run_stmxcsr(struct machine *m)
 {
-    uint32_t mxcsr = machine_mxcsr_get(m);
-    return machine_memory_put(m, &mxcsr, 4);
+    uint32_t mxcsr;
+    enum emu_outcome outcome = machine_mxcsr_get(m, &mxcsr);
+    return outcome == EMU_RESUME ? machine_memory_put(m, &mxcsr, 4) : outcome;
 }
 
 enum emu_outcome machine_run_ldmxcsr(struct machine *m)
@@ -216,12 +212,12 @@ enum emu_outcome machine_run_x87(struct machine *m)
     if (m->insn->form & X64_F_MEM)
         io.address = machine_address(m);
     if (converts)
-        io.mxcsr = machine_mxcsr_get(m);
+        io.mxcsr = fp_mxcsr(m->p, m->frame);
     switch (x87_execute(&x87, m->insn, &io)) {
     case X87_DONE:
         m->eflags = io.eflags;
         if (converts)
-            machine_mxcsr_put(m, io.mxcsr);
+            fp_set_mxcsr(m->p, m->frame, io.mxcsr);
         return user_copy_out(area, &x87, sizeof x87) == STATUS_SUCCESS ? EMU_RESUME : EMU_NOT_MINE;
     case X87_FAULT:
         return EMU_EXCEPTION;               // refused() has said which
@@ -254,9 +250,12 @@ enum emu_outcome machine_run_fxsave(struct machine *m)
 {
     uint8_t image[FX_WRITTEN] = { 0 };
     struct x87_state x87;
-    uint32_t mxcsr = machine_mxcsr_get(m), mask = 0xffff;
+    uint32_t mxcsr, mask = 0xffff;
     if (misaligned(m))
         return EMU_EXCEPTION;
+    enum emu_outcome outcome = machine_mxcsr_get(m, &mxcsr);
+    if (outcome != EMU_RESUME)
+        return outcome;
     if (user_copy_in(&x87, m->frame->x[28] + CTX_X87_REGISTERS, sizeof x87) != STATUS_SUCCESS)
         return EMU_NOT_MINE;
     x87_put_fx_image(&x87, image, m->insn->form & X64_F_W);

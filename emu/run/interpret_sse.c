@@ -6,22 +6,22 @@
 
 enum emu_outcome machine_simd_exception(struct machine *m, uint32_t mxcsr)
 {
-    enum emu_outcome outcome = machine_mxcsr_put(m, mxcsr);
-    if (outcome != EMU_RESUME)
-        return outcome;
+    fp_set_mxcsr(m->p, m->frame, mxcsr);
     unsigned pending = mxcsr & ~(mxcsr >> SSE_MXCSR_MASKS_SHIFT) & 0x3f;
-    *m->exception = (struct exception){ .code = machine_float_exception(pending), .address = m->insn->rip };
+    *m->exception = (struct exception){ .code = machine_float_exception(pending), .address = m->insn->rip, .parameter_count = 2,
+                                        .parameters = { 0, mxcsr } };     // as Windows shows them
     return EMU_EXCEPTION;
 }
 
 enum emu_outcome machine_run_sse(struct machine *m)
 {
     struct sse_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write,
-                         .mxcsr = machine_mxcsr_get(m), .eflags = m->eflags };
+                         .mxcsr = fp_mxcsr(m->p, m->frame), .eflags = m->eflags };
     switch (sse_execute(m->insn, &io)) {
     case SSE_DONE:
         m->eflags = io.eflags;
-        return machine_mxcsr_put(m, io.mxcsr);
+        fp_set_mxcsr(m->p, m->frame, io.mxcsr);
+        return EMU_RESUME;
     case SSE_FAULT:
         return EMU_EXCEPTION;               // the callback has said which
     case SSE_EXCEPTION:

@@ -102,7 +102,9 @@ status_t emu_thread_create(struct emu_process *p, uva_t *cpu_area)
     if (NT_ERROR(status))
         return status;
     uint16_t x87_control = 0x27f;           // Windows' default: 53-bit precision, all masked
+    uint32_t mxcsr = 0x1f80;
     aspace_write(p->as, base + CTX_X87_CONTROL, &x87_control, 2);
+    aspace_write(p->as, base + CTX_MXCSR, &mxcsr, 4);
     spin_lock(&emu_lock);
     uva_t *areas = heap_take((p->cpu_area_count + 1) * sizeof *areas);
     if (areas) {

@@ -168,6 +168,15 @@ void state_to_entry(struct emu_process *p, struct trap_frame *frame, uint32_t lo
 uint32_t state_eflags(struct emu_process *p, const struct trap_frame *frame);   // of a frame in x64 state
 uint32_t state_lost_flags(struct emu_process *p, uva_t cpu_area);       // PF, AF, DF of the last state_to_x64
 
+// fp.c: the calling thread's MXCSR; FPCR, FPSR and the vector registers are live. The frame names its CPU area (x28).
+uint32_t fp_mxcsr(struct emu_process *p, const struct trap_frame *frame);
+void     fp_set_mxcsr(struct emu_process *p, const struct trap_frame *frame, uint32_t mxcsr);
+bool     fp_fits_fast(uint32_t mxcsr);              // FP_FAST can keep it
+status_t fp_allow_exact(struct emu_process *p, uva_t cpu_area);     // native code of the thread shows or sets MXCSR; the lock is held
+status_t fp_make_exact(struct emu_process *p, const struct trap_frame *frame);      // process and thread; takes the lock
+void     fp_enter(struct emu_process *p, const struct trap_frame *frame);   // about to run x64 code of the process's model
+void     fp_leave(struct emu_process *p, const struct trap_frame *frame);   // about to be seen, or to run native code
+
 // Links of the stub page (stubs.S).
 extern const uint8_t emu_stubs_start[], emu_stubs_end[], emu_stub_enter_ec[], emu_stub_enter_ec_end[];
 
@@ -175,6 +184,9 @@ extern const uint8_t emu_stubs_start[], emu_stubs_end[], emu_stub_enter_ec[], em
 // EMU_RESUME: done. EMU_EXCEPTION: *out says what, nothing changed. EMU_NOT_MINE: not an instruction known here.
 enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, struct exception *out);
 uint64_t interpret_address(const struct trap_frame *frame, const struct x64_insn *insn);   // of the memory operand
+// A floating-point instruction of FP_EXACT. The frame's flags are not looked at; *eflags is changed if the instruction is a comparison.
+enum emu_outcome interpret_fp(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, uint32_t *eflags,
+                              struct exception *out);
 extern const uint8_t x64_register_home[16];       // arm64 register number of an x64 one; 31 is sp
 
 void exception_access(struct exception *e, uint64_t rip, unsigned kind, uint64_t address);   // kind 0 read, 1 write, 8 execute

@@ -38,6 +38,7 @@ static uint32_t ctx_read(struct emu_process *p, struct trap_frame *frame, unsign
 void state_to_x64(struct emu_process *p, struct trap_frame *frame, const struct lower_point *point)
 {
     uint32_t eflags = 0;
+    fp_leave(p, frame);
     lower_recover_flags(point, frame->x, frame->sp, (uint32_t)frame->spsr & 0xf0000000u, &eflags);
     frame->spsr &= ~0xf0000000ull;
     frame->spsr |= (eflags & X64_SF ? NZCV_N : 0) | (eflags & X64_ZF ? NZCV_Z : 0) | (eflags & X64_CF ? NZCV_C : 0)

@@ -59,6 +59,80 @@ stub_dispatch:
 stub_dispatch_exact:
     dispatch HIGH_EXACT
 
+    // To x64 code from native code; x28 = CPU area, x9 = target.
+    .macro enter_x64
+    ldr w10, [x28, #CTX_FP_EXACT]
+    cbz w10, stub_dispatch
+    b exact_from_native
+    .endm
+
+    // FPCR in w\c and FPSR in w\s into MXCSR in w\m, which holds CTX_MXCSR_BITS; w\t changes.
+    .macro arm_to_mxcsr m, c, s, t
+    bfxil w\m, w\s, #0, #1          // IOC -> IE
+    ubfx w\t, w\s, #1, #4           // DZC OFC UFC IXC -> ZE OE UE PE
+    bfi w\m, w\t, #2, #4
+    ubfx w\t, w\s, #7, #1           // IDC -> DE
+    bfi w\m, w\t, #1, #1
+    ubfx w\t, w\c, #22, #1          // RMode low -> RC high
+    bfi w\m, w\t, #14, #1
+    ubfx w\t, w\c, #23, #1          // RMode high -> RC low
+    bfi w\m, w\t, #13, #1
+    ubfx w\t, w\c, #24, #1          // FZ -> FTZ
+    bfi w\m, w\t, #15, #1
+    .endm
+
+// FPCR and FPSR as native code left them to MXCSR in the CPU area and what FP_EXACT wants (emu/lower/lower_exact.c). NZCV stays.
+exact_from_native:
+    mrs x10, s3_3_c4_c4_0           // FPCR
+    mrs x11, s3_3_c4_c4_1           // FPSR
+    ldr w12, [x28, #CTX_MXCSR]
+    and w12, w12, #CTX_MXCSR_BITS
+    arm_to_mxcsr 12, 10, 11, 13
+    str w12, [x28, #CTX_MXCSR]
+    and w13, w12, w12, lsr #7       // set already, and masked: no need to watch for ZE, OE, PE
+    lsr w13, w13, #1
+    mov w14, #0x16
+    and w13, w13, w14
+    mov w14, #0x9f
+    bic w13, w14, w13
+    tbz w12, #6, 1f
+    and w13, w13, #~0x80            // DAZ: denormal operands are right
+1:  str w13, [x28, #CTX_FP_WATCH]
+    and w10, w10, #0xc00000         // RMode
+    orr w10, w10, #0x1000000        // FZ
+    msr s3_3_c4_c4_0, x10
+    msr s3_3_c4_c4_1, xzr
+    mov w13, #1
+    str w13, [x28, #CTX_FP_FORM]
+    b stub_dispatch_exact
+
+    // MXCSR in w\m to FPCR and FPSR; w\t and w\u change.
+    .macro mxcsr_to_arm m, t, u
+    ubfx w\t, w\m, #14, #1
+    ubfx w\u, w\m, #13, #1
+    orr w\t, w\t, w\u, lsl #1       // RMode
+    ubfx w\u, w\m, #15, #1
+    orr w\t, w\t, w\u, lsl #2       // FZ
+    lsl w\t, w\t, #22
+    msr s3_3_c4_c4_0, x\t           // FPCR
+    and w\t, w\m, #1                // IE -> IOC
+    ubfx w\u, w\m, #2, #4
+    bfi w\t, w\u, #1, #4
+    ubfx w\u, w\m, #1, #1
+    bfi w\t, w\u, #7, #1
+    msr s3_3_c4_c4_1, x\t           // FPSR
+    .endm
+
+    // The other way, before native code runs; x12 to x14 change.
+    .macro enter_native
+    ldr w12, [x28, #CTX_FP_FORM]
+    cbz w12, 9f
+    str wzr, [x28, #CTX_FP_FORM]
+    ldr w12, [x28, #CTX_MXCSR]
+    mxcsr_to_arm 12, 13, 14
+9:
+    .endm
+
     .macro count_switch             // x28 = CPU area; uses x10
     ldr x10, [x28, #CTX_SWITCHES]
     add x10, x10, #1
@@ -70,21 +144,21 @@ stub_call_no_redirect:
     str x30, [sp, #-8]!
     ldr x28, [x18, #TEB_CPU_AREA]
     count_switch
-    b stub_dispatch
+    enter_x64
 
 // Entry thunk's epilogue: lr = x64 return address (or EMU_RET_BYTE), already popped from the stack.
 stub_ret:
     mov x9, x30
     ldr x28, [x18, #TEB_CPU_AREA]
     count_switch
-    b stub_dispatch
+    enter_x64
 
 // Signature-less entry thunk: x9 = target, lr = x64 return address: put it back and jump.
 stub_x64_jump:
     str x30, [sp, #-8]!
     ldr x28, [x18, #TEB_CPU_AREA]
     count_switch
-    b stub_dispatch
+    enter_x64
 
 // x64 control flow reached the EC address x9. Either it returns into an exit thunk, just behind `blr x16`, or it calls a
 // function whose entry thunk is named by the word before it: (thunk - function) | 1.
@@ -107,15 +181,18 @@ stub_enter_ec:
     b.ne 1f
     mov sp, x4
     and w10, w10, #~3
+    enter_native
     add x10, x9, w10, sxtw
     br x10
 1:  // rsp was not 16-byte aligned + 8: leave the return address on the stack and come back through an x64 RET.
     movz x30, #0xf000               // EMU_RET_BYTE
     movk x30, #HIGH_STUBS, lsl #32
     and w10, w10, #~3
+    enter_native
     add x10, x9, w10, sxtw
     br x10
-2:  br x9
+2:  enter_native
+    br x9
 3:  svc #SVC_EMU_BAD_EC
 emu_stub_enter_ec_end:
 
@@ -184,49 +261,35 @@ stub_get_information:
     str w9, [x1]
     mov w0, #0
     ret
-1:  mrs x9, s3_3_c4_c4_0            // FPCR
+1:  ldr x9, [x18, #TEB_CPU_AREA]
+    ldr w10, [x9, #CTX_FP_EXACT]
+    cbnz w10, 2f
+    svc #SVC_EMU_EXACT
+2:  ldr w11, [x9, #CTX_MXCSR]
+    and w11, w11, #CTX_MXCSR_BITS
+    mrs x9, s3_3_c4_c4_0            // FPCR
     mrs x10, s3_3_c4_c4_1           // FPSR
-    movz w11, #0x1f80               // all exceptions masked: janus never unmasks them in FPCR
-    bfxil w11, w10, #0, #1          // IOC -> IE
-    ubfx w12, w10, #1, #4           // DZC OFC UFC IXC -> ZE OE UE PE
-    bfi w11, w12, #2, #4
-    ubfx w12, w10, #7, #1           // IDC -> DE
-    bfi w11, w12, #1, #1
-    ubfx w12, w9, #22, #1           // RMode low -> RC high
-    bfi w11, w12, #14, #1
-    ubfx w12, w9, #23, #1           // RMode high -> RC low
-    bfi w11, w12, #13, #1
-    ubfx w12, w9, #24, #1           // FZ
-    bfi w11, w12, #15, #1
-    ldr x9, [x18, #TEB_CPU_AREA]
-    ldr w9, [x9, #CTX_MXCSR]
-    movz w12, #0x42                 // DAZ, DE
-    and w9, w9, w12
-    orr w11, w11, w9
+    arm_to_mxcsr 11, 9, 10, 12
     str w11, [x1]
     mov w0, #0
     ret
 
-// NTSTATUS set(ULONG type, ULONG_PTR in, void *extra): 0 = MXCSR. Unmasked exceptions are not delivered.
+// NTSTATUS set(ULONG type, ULONG_PTR in, void *extra): 0 = MXCSR. What FP_FAST cannot keep (an exception that is not masked, FTZ without
+// DAZ or DAZ without FTZ) is for FP_EXACT.
 stub_set_information:
     cbnz w0, 9f
-    ubfx w12, w1, #14, #1
-    ubfx w11, w1, #13, #1
-    orr w12, w12, w11, lsl #1       // RMode
-    ubfx w11, w1, #15, #1
-    orr w12, w12, w11, lsl #2       // FZ
-    lsl w12, w12, #22
-    msr s3_3_c4_c4_0, x12           // FPCR
-    and w12, w1, #1                 // IE -> IOC
-    ubfx w11, w1, #2, #4
-    bfi w12, w11, #1, #4
-    ubfx w11, w1, #1, #1
-    bfi w12, w11, #7, #1
-    msr s3_3_c4_c4_1, x12           // FPSR
     ldr x9, [x18, #TEB_CPU_AREA]
-    movz w12, #0x42
-    and w11, w1, w12
-    str w11, [x9, #CTX_MXCSR]
+    and w10, w1, #CTX_MXCSR_BITS
+    str w10, [x9, #CTX_MXCSR]
+    ldr w11, [x9, #CTX_FP_EXACT]
+    cbnz w11, 2f
+    orr w12, w1, #0x1f80
+    cmp w12, w1
+    b.ne 1f
+    eor w12, w1, w1, lsr #9         // FTZ and DAZ
+    tbz w12, #6, 2f
+1:  svc #SVC_EMU_EXACT
+2:  mxcsr_to_arm 1, 12, 11
     mov w0, #0
     ret
 9:  movz w0, #0x000d

@@ -15,10 +15,12 @@ static enum emu_outcome svc_miss(struct emu_process *p, struct trap_frame *frame
     enum emu_outcome outcome = translate_find(p, rip, &code_va, &region, out);
     if (outcome == EMU_RESUME && NT_ERROR(table_put(p, rip, code_va)))
         outcome = EMU_EXCEPTION, *out = (struct exception){ .code = STATUS_NO_MEMORY, .address = rip };
-    if (outcome == EMU_RESUME)
+    if (outcome == EMU_RESUME) {
+        fp_enter(p, frame);
         frame->elr = code_va;
-    else
+    } else {
         state_at_entry(p, frame, rip);
+    }
     return outcome;
 }
 
@@ -53,6 +55,7 @@ static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame
     }
     if (may_link(p, region, to) && link != region->version_link)    // that one leads to the next version, if there is one
         region_link(link, to, code_va);
+    fp_enter(p, frame);
     frame->x[9] = target;                   // what the EC entry stub expects
     frame->elr = code_va;
     return EMU_RESUME;
@@ -146,6 +149,14 @@ static enum emu_outcome raise_at(struct emu_process *p, struct trap_frame *frame
     return unsupported(&insn, bytes, out);
 }
 
+// What follows in the region may have changed, or the process has other models by now.
+static bool is_old(const struct emu_process *p, const struct region *region)
+{
+    if (region->cache != &p->private_cache)
+        return region->dead || region->cache != shared_cache(p);
+    return (region->dead || region->verify) && !region->once;
+}
+
 // No lock held: what the instruction stores may hit code, and then the translator is told.
 static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame, const struct region *region,
                                  const struct lower_point *point, struct exception *out)
@@ -159,10 +170,38 @@ static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame
         outcome = unsupported(&insn, bytes, out);
     if (outcome == EMU_EXCEPTION)
         state_to_x64(p, frame, point);
-    if (outcome == EMU_RESUME && (region->dead || region->verify) && !region->once) {   // what follows may have changed
+    if (outcome == EMU_RESUME && is_old(p, region)) {
         frame->x[9] = insn.rip + insn.length;
         frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
     }
+    return outcome;
+}
+
+// The same for a floating-point instruction of FP_EXACT, with the flags wherever the point says they are.
+static enum emu_outcome svc_fp(struct emu_process *p, struct trap_frame *frame, const struct region *region,
+                               const struct lower_point *point, struct exception *out)
+{
+    struct x64_insn insn;
+    uint8_t bytes[X64_LENGTH_MAX];
+    uint32_t eflags = 0, nzcv = (uint32_t)frame->spsr & 0xf0000000u;
+    enum emu_outcome outcome = decode_at(p, point->rip, &insn, bytes, out);
+    lower_recover_flags(point, frame->x, frame->sp, nzcv, &eflags);
+    if (outcome == EMU_RESUME)
+        outcome = interpret_fp(p, frame, &insn, &eflags, out);
+    if (outcome == EMU_NOT_MINE)
+        outcome = unsupported(&insn, bytes, out);
+    if (outcome == EMU_EXCEPTION) {
+        state_to_x64(p, frame, point);
+        return outcome;
+    }
+    if (is_old(p, region)) {
+        lower_flags_in(eflags, &frame->x[23], &frame->x[24], &nzcv);
+        frame->x[9] = insn.rip + insn.length;
+        frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+    } else if (x64_flags_killed(&insn)) {   // a comparison: as FCMP leaves them (Arm ARM FCMP)
+        nzcv = (eflags & X64_PF ? 3u : eflags & X64_ZF ? 6u : eflags & X64_CF ? 8u : 2u) << 28;
+    }
+    frame->spsr = (frame->spsr & ~0xf0000000ull) | nzcv;
     return outcome;
 }
 
@@ -172,6 +211,12 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
     if (state_in_stubs(pc)) {
         if (immediate == SVC_EMU_MISS)
             return svc_miss(p, frame, out);
+        if (immediate == SVC_EMU_EXACT) {
+            if (!NT_ERROR(fp_allow_exact(p, frame->x[9])))
+                return EMU_RESUME;
+            *out = (struct exception){ .code = STATUS_NO_MEMORY, .address = frame->elr };
+            return EMU_EXCEPTION;
+        }
         if (immediate != SVC_EMU_BAD_EC)
             return EMU_NOT_MINE;
         state_at_entry(p, frame, frame->x[9]);
@@ -199,7 +244,7 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
 enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16_t immediate, struct exception *out)
 {
     spin_lock(&emu_lock);
-    if (immediate != SVC_EMU_INSN && immediate != SVC_EMU_DIVIDE) {
+    if (immediate != SVC_EMU_INSN && immediate != SVC_EMU_DIVIDE && immediate != SVC_EMU_FP) {
         enum emu_outcome outcome = svc_locked(p, frame, immediate, out);
         spin_unlock(&emu_lock);
         return outcome;
@@ -209,7 +254,9 @@ enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16
     const struct lower_point *point = region ? region_point(region, frame->elr - 4) : NULL;
     p->counters.entries_emulated += point != NULL;
     spin_unlock(&emu_lock);
-    return point ? svc_insn(p, frame, region, point, out) : EMU_NOT_MINE;
+    if (!point)
+        return EMU_NOT_MINE;
+    return immediate == SVC_EMU_FP ? svc_fp(p, frame, region, point, out) : svc_insn(p, frame, region, point, out);
 }
 
 bool emu_writes_operand(struct emu_process *p, const struct trap_frame *frame, uint64_t address)
@@ -239,6 +286,7 @@ void emu_retry(struct emu_process *p, struct trap_frame *frame)
             x64.elr = code_va;
             *frame = x64;
         }
+        fp_enter(p, frame);
     }
     spin_unlock(&emu_lock);
 }

@@ -87,13 +87,17 @@ void context_to_arm(struct arm_context *out, const CONTEXT *in) {
 
 static uint32_t *cpu_word(unsigned offset) { return (uint32_t *)(TEB_FIELD(uint64_t, TEB_CPU_AREA) + offset); }
 
+void context_from_registers(CONTEXT *out, const struct arm_context *in) {
+    context_from_arm(out, in);
+    out->MxCsr = out->FltSave.MxCsr = (out->MxCsr & ~(uint32_t)CTX_MXCSR_BITS) | (*cpu_word(CTX_MXCSR) & CTX_MXCSR_BITS);
+}
+
 void context_from_kernel(CONTEXT *out, const struct arm_context *in, uint32_t code) {
     context_from_arm(out, in);
     if (RtlIsEcCode(in->pc)) return;
     out->EFlags |= *cpu_word(CTX_EFLAGS) & CTX_EFLAGS_BITS;
     if (code != (uint32_t)STATUS_BREAKPOINT && code != (uint32_t)STATUS_SINGLE_STEP && code != (uint32_t)STATUS_ASSERTION_FAILURE)
         out->EFlags |= FLAG_RF;                     // a fault's, SDM vol. 3, 18.3.1.1: not a trap's
-    out->MxCsr = out->FltSave.MxCsr = (out->MxCsr & ~(uint32_t)CTX_MXCSR_BITS) | (*cpu_word(CTX_MXCSR) & CTX_MXCSR_BITS);
     out->ContextFlags = CONTEXT_ALL;
     xstate_take(out);
 }
@@ -105,10 +109,7 @@ NTSTATUS context_continue(const CONTEXT *context) {
     arm.flags = (ARM_CONTEXT_ALL & ~7u) | (flags & 3) | (flags & (CONTEXT_FLOATING_POINT & ~CONTEXT_AMD64) ? 4 : 0);
     bool x64 = !RtlIsEcCode(context->Rip);
     *cpu_word(CTX_EFLAGS) = x64 ? context->EFlags & CTX_EFLAGS_BITS : 0;
-    if (x64 && arm.flags & 4) {
-        x87_give(context);
-        *cpu_word(CTX_MXCSR) = context->MxCsr & CTX_MXCSR_BITS;
-    }
+    if (x64 && arm.flags & 4) x87_give(context);
     if (x64) xstate_give(context);
     return SYS(context_continue, &arm);
 }
@@ -154,6 +155,7 @@ void context_from_jump(CONTEXT *c, const void *buffer) {
 _Static_assert(sizeof(CONTEXT) == ARM64_CONTEXT_BYTES, "CONTEXT");
 void context_from_arm(CONTEXT *out, const struct arm_context *in) { memcpy(out, in, sizeof *out); }
 void context_to_arm(struct arm_context *out, const CONTEXT *in) { memcpy(out, in, sizeof *out); }
+void context_from_registers(CONTEXT *out, const struct arm_context *in) { context_from_arm(out, in); }
 void context_from_kernel(CONTEXT *out, const struct arm_context *in, uint32_t code) { (void)code; context_from_arm(out, in); }
 NTSTATUS context_continue(const CONTEXT *context) { return SYS(context_continue, context); }
 static NTSTATUS thread_context(HANDLE thread, CONTEXT *out) { return SYS(context_get, thread, out); }

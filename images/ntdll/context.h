@@ -20,6 +20,8 @@ enum { ARM_CONTEXT_ALL = 0x400007, CONTEXT_UNWOUND = 0x20000000 };
 // To and from what programs see in this kind of process (a plain copy in an Arm64 process).
 void context_from_arm(CONTEXT *out, const struct arm_context *in);
 void context_to_arm(struct arm_context *out, const CONTEXT *in);
+// From registers that were just read here: what of MXCSR has no place in FPCR and FPSR is added.
+void context_from_registers(CONTEXT *out, const struct arm_context *in);
 // The context of an exception that the kernel has just delivered. Of x64 code it is complete: what the translator keeps in
 // the CPU area (x87, upper halves of ymm registers, flags without a home in NZCV) included. *out is followed by room for the
 // extended state, struct context_room.

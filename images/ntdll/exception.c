@@ -80,7 +80,7 @@ DECLSPEC_NORETURN static void dispatch(EXCEPTION_RECORD *record, struct arm_cont
     struct context_room room;
     CONTEXT *context = &room.context;
     if (from_kernel) context_from_kernel(context, arm, record->ExceptionCode);
-    else context_from_arm(context, arm);
+    else context_from_registers(context, arm);
     EXCEPTION_POINTERS pointers = { record, context };
     bool go_on = vectored_call(&exception_handlers, &pointers) || frames_dispatch(record, context);
     if (!go_on && unhandled_filter) {

@@ -66,7 +66,7 @@ PEXCEPTION_ROUTINE NTAPI RtlVirtualUnwind(DWORD type, DWORD64 base, DWORD64 pc, 
 // From capture_here (context.S). When x64 code called an EC function that captures, the registers meant are those of the
 // x64 code, on the other side of the entry thunk.
 void capture_store(CONTEXT *out, const struct arm_context *arm) {
-    context_from_arm(out, arm);
+    context_from_registers(out, arm);
 #if PROCESS_IS_X64
     CONTEXT caller = *out;
     struct nonvolatile registers;
