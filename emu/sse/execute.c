@@ -93,8 +93,10 @@ static enum sse_outcome finish(struct sse_machine *m, const struct vector *resul
     const struct x64_operand *to = &m->insn->opd[0];
     bool vector = to->kind == X64_OPD_XMM || to->kind == X64_OPD_YMM;
     unsigned bytes = !vector ? to->size : m->vex ? 32 : is_scalar(m) ? bits / 8 : 16;
-    if (!settle(m))
-        return except(m);
+    if (!settle(m)) {
+        bool faults = to->kind == X64_OPD_MEM && m->io->may_write && !m->io->may_write(m->io->context, 0, bytes);
+        return faults ? SSE_FAULT : except(m);
+    }
     if (!m->io->write(m->io->context, 0, result->word, bytes))
         return SSE_FAULT;
     m->io->mxcsr = m->mxcsr;

@@ -18,6 +18,8 @@ struct sse_io {
     bool (*read)(void *context, unsigned operand, void *to, unsigned bytes);
     bool (*write)(void *context, unsigned operand, const void *from, unsigned bytes);
     uint32_t mxcsr, eflags;         // in and out
+    // Would a write to this memory operand succeed? Asked before #XM, which comes second (VCVTPS2PH). May be null: it would.
+    bool (*may_write)(void *context, unsigned operand, unsigned bytes);
 };
 
 enum sse_outcome {

@@ -97,7 +97,7 @@ static void check_sse(const struct header *h, const struct x64_insn *insn)
     struct sse_io io[2];
     uint32_t mxcsr = (uint32_t)(h->mxcsr[0] | h->mxcsr[1] << 8), eflags = h->eflags & X64_ARITH_FLAGS;
     for (unsigned i = 0; i < 2; i++) {
-        io[i] = (struct sse_io){ &m[i], read_operand, write_operand, mxcsr, eflags };
+        io[i] = (struct sse_io){ &m[i], read_operand, write_operand, mxcsr, eflags, 0 };
         outcome[i] = sse_execute(insn, &io[i]);
     }
     MUST(outcome[0] == outcome[1] && io[0].mxcsr == io[1].mxcsr && io[0].eflags == io[1].eflags && !memcmp(m[0].bytes, m[1].bytes, MEMORY));
