@@ -281,6 +281,15 @@ struct process *process_next(struct process *after, bool *entered)
     return next;
 }
 
+void process_visit_threads(void (*visit)(struct thread *thread, void *context), void *context)
+{
+    spin_lock(&process_lock);
+    list_for_each(link, &processes)
+        list_for_each(at, &list_entry(link, struct process, link)->threads)
+            visit(list_entry(at, struct thread, process_link), context);
+    spin_unlock(&process_lock);
+}
+
 uint32_t process_alive(void)
 {
     spin_lock(&process_lock);

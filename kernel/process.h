@@ -92,4 +92,6 @@ void process_count_machine(struct process_counters *out, uint64_t *interrupts, u
 void process_print_list(void);                              // kernel/process_list.c: to the log and to standard output
 // The process after `after` (NULL: the first) with a reference, and a user when it still has an address space.
 struct process *process_next(struct process *after, bool *entered);
+// Every thread that may run, of every process; the lock of the processes is held meanwhile.
+void process_visit_threads(void (*visit)(struct thread *thread, void *context), void *context);
 uint32_t process_alive(void);                               // processes not taken apart yet

@@ -246,6 +246,14 @@ void reschedule_interrupt(void)
     cores[this_cpu()->index].due = true;
 }
 
+bool scheduler_thread_stopped(struct thread *thread)
+{
+    spin_lock(&scheduler_lock);
+    bool stopped = thread->state != THREAD_RUNNING;
+    spin_unlock(&scheduler_lock);
+    return stopped;
+}
+
 void scheduler_poke_thread(struct thread *thread)
 {
     spin_lock(&scheduler_lock);

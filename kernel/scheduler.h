@@ -25,6 +25,7 @@ void scheduler_park(uint64_t deadline_ns);
 void scheduler_unpark(struct thread *thread);   // any lock below LOCK_SCHEDULER may be held
 
 void scheduler_switched(void);                  // the first thing a new thread calls: the lock is its own now
+bool scheduler_thread_stopped(struct thread *thread);  // it is on no core at this moment: its frame says where it goes on
 void scheduler_poke_thread(struct thread *thread);   // if it runs on another core, makes it pass thread_before_user soon
 uint64_t scheduler_core_ns(uint32_t core);      // time this core has spent in threads
 void scheduler_charge_current(void);            // brings the caller's executed time and instructions up to date

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/thread.h"
+#include "emu/run/emu.h"
 #include "kernel/arm64/kmap.h"
 #include "kernel/arm64/sysreg.h"
 #include "kernel/log.h"
@@ -104,4 +105,6 @@ void thread_before_user(void)
     scheduler_yield_if_due();
     if (__atomic_load_n(&self->terminating, __ATOMIC_RELAXED))
         thread_exit(self->process->exit_status);
+    if (self->process && self->process->emu)
+        emu_before_user(self->process->emu, thread_frame(self), &self->emu_seen);
 }

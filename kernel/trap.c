@@ -193,10 +193,12 @@ void trap_el0_sync(struct trap_frame *frame)
 
 void trap_irq(struct trap_frame *frame, int from_el0)
 {
-    (void)frame;
     interrupt_handle();
     if (from_el0) {
-        thread_current()->entries_interrupt++;
+        struct thread *self = thread_current();
+        self->entries_interrupt++;
+        if (self->process->emu)
+            emu_interrupt(self->process->emu, frame);
         thread_before_user();
     }
 }

@@ -35,6 +35,7 @@ enum emu_outcome {
     EMU_SYSCALL,         // x64 `syscall`: frame is in x64 state with elr = rip after it; number in x8, arguments see syscall.h
     EMU_EXCEPTION,       // frame is in x64 state (elr = rip), exception describes it
     EMU_NOT_MINE,        // the pc does not belong to the translator
+    EMU_NO_ROOM,         // inside of emu/run: the code cache is full, again when something is free
 };
 struct exception {                        // EXCEPTION_RECORD without its links
     status_t code;
@@ -60,6 +61,11 @@ bool emu_writes_operand(struct emu_process *p, const struct trap_frame *frame, u
 // An alignment fault with pc in translated code, frame->far the address: the access is done here if x64 allows it.
 // No lock held. EMU_EXCEPTION: converted to x64 state, *out is filled. EMU_NOT_MINE leaves the frame alone.
 enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, struct exception *out);
+
+// On the way back to EL0, nothing of the frame changes any more. *seen belongs to the thread, 0 at first.
+void emu_before_user(struct emu_process *p, const struct trap_frame *frame, uint64_t *seen);
+// An interrupt came while the thread was at EL0; interrupts masked.
+void emu_interrupt(struct emu_process *p, const struct trap_frame *frame);
 
 void emu_invalidate(struct aspace *as, uva_t base, uint64_t size);  // code in the range has changed or gone
 void emu_count(struct emu_process *p, struct process_counters *out); // adds the translator's counters

@@ -11,7 +11,7 @@
 struct spinlock emu_lock = SPINLOCK(LOCK_EMU, "translator");
 struct emu_features emu_features;
 struct code_cache shared_caches[SHARED_CACHES];
-static struct emu_process *processes;
+struct emu_process *emu_processes;
 static pa_t stub_frame, ret_frame;
 
 static void watch_hook(struct aspace *as, uva_t page);
@@ -23,7 +23,7 @@ status_t emu_init(void)
     if (!NT_ERROR(status))
         status = frame_take(FRAME_CODE, &ret_frame);
     for (unsigned i = 0; i < SHARED_CACHES && !NT_ERROR(status); i++)
-        status = cache_init(&shared_caches[i], (i / 2 == FP_EXACT ? EMU_SHARED_EXACT : EMU_SHARED_FAST) + i % 2 * EMU_SHARED_BYTES,
+        status = cache_init(&shared_caches[i], NULL, (i / 2 == FP_EXACT ? EMU_SHARED_EXACT : EMU_SHARED_FAST) + i % 2 * EMU_SHARED_BYTES,
                             EMU_SHARED_BYTES);
     if (NT_ERROR(status))
         return status;
@@ -47,7 +47,7 @@ status_t emu_process_create(struct aspace *as, struct emu_process **out)
         return STATUS_NO_MEMORY;
     p->as = as;
     p->shares = true;
-    status_t status = cache_init(&p->private_cache, EMU_PRIVATE_CACHE, EMU_PRIVATE_BYTES);
+    status_t status = cache_init(&p->private_cache, p, EMU_PRIVATE_CACHE, EMU_PRIVATE_BYTES);
     if (!NT_ERROR(status))
         status = reserve(as, EMU_STUBS_BASE, 0x10000, REGION_EC);
     if (!NT_ERROR(status))
@@ -68,23 +68,30 @@ status_t emu_process_create(struct aspace *as, struct emu_process **out)
         return status;
     }
     spin_lock(&emu_lock);
-    p->next = processes;
-    processes = p;
+    p->next = emu_processes;
+    emu_processes = p;
     spin_unlock(&emu_lock);
     *out = p;
     return STATUS_SUCCESS;
 }
 
+static void kill_all(struct code_cache *cache)
+{
+    for (uint32_t i = 0; i < cache->chunk_count; i++)
+        for (uint32_t j = 0; j < cache->chunks[i].region_count; j++)
+            region_kill(cache->chunks[i].regions[j]);
+}
+
 void emu_process_destroy(struct emu_process *p)
 {
     spin_lock(&emu_lock);
-    struct emu_process **link = &processes;
+    struct emu_process **link = &emu_processes;
     while (*link != p)
         link = &(*link)->next;
     *link = p->next;
     // Nothing outside the process points into its cache, but its regions may be linked into the shared one.
-    for (uint32_t i = 0; i < p->private_cache.region_count; i++)
-        region_kill(p->private_cache.regions[i]);
+    kill_all(&p->private_cache);
+    reclaim_forget(&p->private_cache);
     spin_unlock(&emu_lock);
     cache_destroy(&p->private_cache);
     map_clear(&p->watched);
@@ -145,8 +152,7 @@ void emu_thread_destroy(struct emu_process *p, uva_t cpu_area)
 // Nothing of the process leads into translations any more; the next branch translates anew.
 static void drop_all(struct emu_process *p)
 {
-    for (uint32_t i = 0; i < p->private_cache.region_count; i++)
-        region_kill(p->private_cache.regions[i]);
+    kill_all(&p->private_cache);
     table_clear(p);
     map_clear(&p->ec_targets);
 }
@@ -197,16 +203,12 @@ void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, 
 static void invalidate_page(struct emu_process *p, uint64_t page)
 {
     struct page_regions *own = map_get(&p->private_cache.by_page, page);
-    if (own && own->count)
+    if (own)
         versions_note_write(p, page);
-    while (own && own->count) {
-        struct region *region = own->list[own->count - 1];
-        for (uint32_t i = 0; i < region->entry_count; i++)
-            table_remove(p, region->entries[i].rip);
-        region_kill(region);
-    }
+    for (; own; own = map_get(&p->private_cache.by_page, page))     // gone with its last region
+        region_evict(own->list[own->count - 1]);
     struct page_regions *shared = map_get(&shared_cache(p)->by_page, page);
-    if (p->shares && shared && shared->count) {
+    if (p->shares && shared) {
         // The process changed code of an image: from now on it translates for itself. Threads of it that are in shared code
         // leave it at their next indirect branch.
         p->shares = false;
@@ -216,7 +218,7 @@ static void invalidate_page(struct emu_process *p, uint64_t page)
 
 static struct emu_process *process_of(struct aspace *as)
 {
-    struct emu_process *p = processes;
+    struct emu_process *p = emu_processes;
     while (p && p->as != as)
         p = p->next;
     return p;

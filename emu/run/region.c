@@ -5,6 +5,7 @@
 #include "kernel/panic.h"
 #include <string.h>
 #include "mm/arm64/cache.h"
+#include "mm/frame.h"
 #include "mm/heap.h"
 
 static bool page_add(struct code_cache *cache, uint64_t page, struct region *region)
@@ -38,6 +39,11 @@ static void page_remove(struct code_cache *cache, uint64_t page, const struct re
     for (uint32_t i = 0; entry && i < entry->count; i++)
         if (entry->list[i] == region) {
             entry->list[i] = entry->list[--entry->count];
+            if (!entry->count) {
+                map_remove(&cache->by_page, page);
+                heap_give(entry->list);
+                heap_give(entry);
+            }
             return;
         }
 }
@@ -45,17 +51,6 @@ static void page_remove(struct code_cache *cache, uint64_t page, const struct re
 status_t region_add(struct code_cache *cache, const struct lower_result *result, uint64_t code_va,
                     const struct region_page *pages, uint32_t page_count, bool findable, struct region **out)
 {
-    if (cache->region_count == cache->region_capacity) {
-        uint32_t capacity = cache->region_capacity ? cache->region_capacity * 2 : 64;
-        struct region **regions = heap_take(capacity * sizeof *regions);
-        if (!regions)
-            return STATUS_NO_MEMORY;
-        if (cache->region_count)
-            memcpy(regions, cache->regions, cache->region_count * sizeof *regions);
-        heap_give(cache->regions);
-        cache->regions = regions;
-        cache->region_capacity = capacity;
-    }
     // One allocation a region: the record, then its tables.
     size_t entries = sizeof(struct region), links = entries + result->entry_count * sizeof(struct lower_entry);
     size_t points = links + result->exit_count * sizeof(struct link);
@@ -87,11 +82,15 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
     for (uint32_t i = 0; i < result->exit_count; i++)
         region->links[i] = (struct link){ .target = result->exits[i].target, .site = result->exits[i].site,
                                           .stub = result->exits[i].stub, .from = region };
-    cache_commit(cache, region->code_bytes);
-    cache->regions[cache->region_count++] = region;
+    if (NT_ERROR(cache_commit(cache, region))) {
+        heap_give(region);
+        return STATUS_NO_MEMORY;
+    }
     *out = region;
-    if (!findable)
+    if (!findable) {
+        region->chunk->dead += (region->code_bytes + 15) & ~15u;
         return STATUS_SUCCESS;
+    }
     bool ok = true;
     for (uint32_t i = 0; i < page_count; i++)
         ok = ok && page_add(cache, pages[i].va, region);
@@ -151,6 +150,7 @@ void region_kill(struct region *region)
     if (region->dead)
         return;
     region->dead = true;
+    region->chunk->dead += (region->code_bytes + 15) & ~15u;
     for (uint32_t i = 0; i < region->page_count; i++)
         page_remove(region->cache, region->pages[i].va, region);
     for (uint32_t i = 0; i < region->entry_count && !region->verify; i++)
@@ -168,6 +168,24 @@ void region_kill(struct region *region)
         }
     if (region->verify)
         versions_remove(region);
+}
+
+void region_evict(struct region *region)
+{
+    if (region->dead)
+        return;
+    struct emu_process *owner = region->cache->owner;
+    for (struct emu_process *p = owner ? owner : emu_processes; p; p = owner ? NULL : p->next)
+        for (uint32_t i = 0; i < region->entry_count; i++)
+            table_remove(p, region->entries[i].rip);
+    region_kill(region);
+}
+
+void region_free(struct region *region)
+{
+    for (uint32_t i = 0; i < region->page_count && region->holds_frames; i++)
+        frame_give(region->pages[i].frame);
+    heap_give(region);
 }
 
 const struct lower_point *region_point(const struct region *region, uint64_t code_va)

@@ -9,7 +9,8 @@
 //
 // Invalidation. Pages that were read are watched by mm. When one is written, protected or freed, the regions made from it
 // die: they leave the maps and the table, incoming branches go back to their link stubs. A dead region's code and points
-// stay, since other cores may still be inside it.
+// stay, since other cores may still be inside it. Memory comes back by chunks: a chunk is doomed (what lives in it dies), and used
+// anew when no thread can be inside any more (reclaim.c).
 //
 // Lock: emu_lock (LOCK_EMU) guards everything here. Functions take it at the interface (emu.h); nothing here does.
 #pragma once
@@ -35,12 +36,17 @@ struct link {                               // a direct exit
 
 struct region_page { uint64_t va; pa_t frame; };    // an x64 page that was read
 
+struct code_chunk;
+
 struct region {
     struct code_cache *cache;
+    struct code_chunk *chunk;
     uint64_t code_va;
     uint32_t code_bytes;
     bool dead;                              // nothing leads here any more
     bool once;                              // made for one instruction and one use; dead from the start
+    bool sealed;                            // dead, and a thread inside leaves at the next block's head
+    bool holds_frames;                      // a reference to each of its pages' frames
     bool verify;                            // compares its code with what it was made from (versions.c)
     uint64_t first, last;                   // x64 bytes [first, last)
     uint32_t entry_count, link_count, point_count, page_count;
@@ -58,14 +64,24 @@ struct region {
     struct region *next_version;
 };
 
-struct code_chunk { uint8_t *kernel; pa_t frames; };
-
-struct code_cache {
-    uint64_t base, bytes;                   // EL0 address and size of the reservation
-    struct code_chunk *chunks;              // chunk i is mapped at base + i * CACHE_CHUNK_BYTES
-    uint32_t chunk_count, chunk_used;       // chunk_used: bytes of the last chunk
+enum chunk_state { CHUNK_FREE, CHUNK_FILLING, CHUNK_FULL, CHUNK_DOOMED };
+struct code_chunk {
+    uint8_t *kernel;
+    pa_t frames;
+    enum chunk_state state;
+    uint32_t used, dead;                    // bytes of code; those of dead regions
+    uint64_t turn;                          // when it began to be filled; once doomed: the epoch in which that happened
     struct region **regions;                // ascending code_va
     uint32_t region_count, region_capacity;
+};
+
+struct code_cache {
+    struct emu_process *owner;              // NULL: shared by all processes
+    uint64_t base, bytes;                   // EL0 address and size of the reservation
+    struct code_chunk *chunks;              // chunk i is mapped at base + i * CACHE_CHUNK_BYTES
+    uint32_t chunk_count, chunk_most;       // those that have memory; bound of that
+    struct code_chunk *filling;             // NULL: none
+    uint64_t turns;
     struct map by_rip;                      // rip -> struct region * that has an entry there
     struct map by_page;                     // x64 page va -> struct page_regions *
 };
@@ -90,6 +106,7 @@ struct emu_process {
 };
 
 extern struct spinlock emu_lock;
+extern struct emu_process *emu_processes;
 extern struct emu_features emu_features;
 extern struct code_cache shared_caches[SHARED_CACHES];  // at fp_model * 2 + model
 
@@ -111,11 +128,13 @@ status_t process_make_exact(struct emu_process *p);
 struct emu_features emu_probe_features(void);
 
 // cache.c
-status_t cache_init(struct code_cache *cache, uint64_t base, uint64_t bytes);
+status_t cache_init(struct code_cache *cache, struct emu_process *owner, uint64_t base, uint64_t bytes);
 void     cache_destroy(struct code_cache *cache);
-// Room for at least `bytes` of code: the EL0 address and the kernel's alias of the next free byte; cache_commit takes it.
-status_t cache_reserve(struct code_cache *cache, uint32_t bytes, uint64_t *code_va, uint8_t **kernel);
-void     cache_commit(struct code_cache *cache, uint32_t bytes);
+// Room for at least `least` bytes of code: the EL0 address and the kernel's alias of the next free byte, and how many bytes there are;
+// cache_commit takes them for a region. STATUS_INSUFFICIENT_RESOURCES: full (reclaim_need).
+status_t cache_reserve(struct code_cache *cache, uint32_t least, uint64_t *code_va, uint8_t **kernel, uint32_t *room);
+status_t cache_commit(struct code_cache *cache, struct region *region);
+struct code_chunk *cache_chunk_at(const struct code_cache *cache, uint64_t code_va);   // NULL: outside
 status_t cache_map(struct code_cache *cache, struct aspace *as, uint32_t *mapped);   // chunks not yet mapped there
 uint8_t *cache_pointer(const struct code_cache *cache, uint64_t code_va);
 struct region *cache_region_at(const struct code_cache *cache, uint64_t code_va);     // dead ones too; NULL: none
@@ -127,6 +146,16 @@ uint64_t region_entry(const struct region *region, uint64_t rip);      // EL0 ad
 void     region_link(struct link *link, struct region *to, uint64_t code_va);
 void     region_kill(struct region *region);        // nothing leads there any more; its own links are forgotten, never made again
 const struct lower_point *region_point(const struct region *region, uint64_t code_va);
+
+void     region_evict(struct region *region);       // the same, and the branch target tables forget it
+void     region_free(struct region *region);        // a dead one, when nobody can be inside
+
+// reclaim.c
+void     reclaim_thin(struct code_cache *cache);    // a chunk has been filled: dooms another if that is worth while
+bool     reclaim_need(struct code_cache *cache);    // the cache is full: dooms a chunk; false: there is none to doom
+void     reclaim_forget(struct code_cache *cache);  // the cache goes
+// Waits until something may have become free. No lock held; nothing of the caller's may depend on a region.
+void     reclaim_wait(void);
 
 // table.c: the branch target table of the process's floating-point model
 status_t table_create(struct emu_process *p, enum fp_model model);

@@ -7,6 +7,14 @@
 #include "kernel/log.h"
 #include <string.h>
 
+// The thread goes on at rip by way of the dispatcher, flags being canonical.
+static enum emu_outcome again(struct trap_frame *frame, uint64_t rip)
+{
+    frame->x[9] = rip;
+    frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+    return EMU_NO_ROOM;
+}
+
 static enum emu_outcome svc_miss(struct emu_process *p, struct trap_frame *frame, struct exception *out)
 {
     uint64_t rip = frame->x[9], code_va;
@@ -15,6 +23,8 @@ static enum emu_outcome svc_miss(struct emu_process *p, struct trap_frame *frame
     enum emu_outcome outcome = translate_find(p, rip, &code_va, &region, out);
     if (outcome == EMU_RESUME && NT_ERROR(table_put(p, rip, code_va)))
         outcome = EMU_EXCEPTION, *out = (struct exception){ .code = STATUS_NO_MEMORY, .address = rip };
+    if (outcome == EMU_NO_ROOM)
+        return again(frame, rip);
     if (outcome == EMU_RESUME) {
         fp_enter(p, frame);
         frame->elr = code_va;
@@ -49,6 +59,8 @@ static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame
     struct region *to;
     p->counters.entries_link++;
     enum emu_outcome outcome = translate_find(p, target, &code_va, &to, out);
+    if (outcome == EMU_NO_ROOM)
+        return again(frame, target);
     if (outcome != EMU_RESUME) {
         state_at_entry(p, frame, target);
         return outcome;
@@ -59,6 +71,16 @@ static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame
     frame->x[9] = target;                   // what the EC entry stub expects
     frame->elr = code_va;
     return EMU_RESUME;
+}
+
+static enum emu_outcome svc_leave(struct trap_frame *frame, const struct region *region)
+{
+    for (uint32_t i = 0; i < region->head_count; i++)
+        if (region->code_va + region->heads[i].offset == frame->elr - 4) {
+            again(frame, region->heads[i].rip);
+            return EMU_RESUME;
+        }
+    return EMU_NOT_MINE;
 }
 
 // The x64 instruction at rip, again; EMU_RESUME: decoded.
@@ -229,12 +251,14 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
         return EMU_NOT_MINE;
     if (immediate == SVC_EMU_LINK)
         return svc_link(p, frame, region, out);
+    if (immediate == SVC_EMU_LEAVE)
+        return svc_leave(frame, region);
     const struct lower_point *point = region_point(region, pc);
     if (!point || immediate != SVC_EMU_TRAP)
         return EMU_NOT_MINE;
     if (region->dead && !region->once) {        // there may be another instruction by now
         frame->x[9] = point->rip;
-        frame->elr = stub_dispatch(p);
+        frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
         return EMU_RESUME;
     }
     state_to_x64(p, frame, point);
@@ -247,7 +271,10 @@ enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16
     if (immediate != SVC_EMU_INSN && immediate != SVC_EMU_DIVIDE && immediate != SVC_EMU_FP) {
         enum emu_outcome outcome = svc_locked(p, frame, immediate, out);
         spin_unlock(&emu_lock);
-        return outcome;
+        if (outcome != EMU_NO_ROOM)
+            return outcome;
+        reclaim_wait();
+        return EMU_RESUME;
     }
     // Regions stay as long as a thread can be in them. Of SVC_EMU_DIVIDE the interpreter finds out whether by zero or by overflow.
     struct region *region = state_region(p, frame->elr - 4);
@@ -271,24 +298,35 @@ bool emu_writes_operand(struct emu_process *p, const struct trap_frame *frame, u
     return insn.op == X64_MASKMOVDQU || ((insn.form & X64_F_MEM) && (insn.opd[insn.mem_operand].access & X64_WRITE));
 }
 
-void emu_retry(struct emu_process *p, struct trap_frame *frame)
+static enum emu_outcome retry_locked(struct emu_process *p, struct trap_frame *frame)
 {
-    spin_lock(&emu_lock);
     struct region *region = state_region(p, frame->elr);
     const struct lower_point *point = region && region->dead && !region->once ? region_point(region, frame->elr) : NULL;
-    if (point) {
-        uint64_t code_va;
-        struct exception exception;
-        struct trap_frame x64 = *frame;
-        state_to_x64(p, &x64, point);
-        if (translate_once(p, x64.elr, &code_va, &exception) == EMU_RESUME) {
-            state_to_entry(p, &x64, state_lost_flags(p, x64.x[28]));
-            x64.elr = code_va;
-            *frame = x64;
-        }
-        fp_enter(p, frame);
+    if (!point)
+        return EMU_NOT_MINE;
+    uint64_t code_va;
+    struct exception exception;
+    struct trap_frame x64 = *frame;
+    state_to_x64(p, &x64, point);
+    enum emu_outcome outcome = translate_once(p, x64.elr, &code_va, &exception);
+    if (outcome == EMU_RESUME) {
+        state_to_entry(p, &x64, state_lost_flags(p, x64.x[28]));
+        x64.elr = code_va;
+        *frame = x64;
     }
-    spin_unlock(&emu_lock);
+    fp_enter(p, frame);
+    return outcome;
+}
+
+void emu_retry(struct emu_process *p, struct trap_frame *frame)
+{
+    for (enum emu_outcome outcome = EMU_NO_ROOM; outcome == EMU_NO_ROOM;) {
+        spin_lock(&emu_lock);
+        outcome = retry_locked(p, frame);
+        spin_unlock(&emu_lock);
+        if (outcome == EMU_NO_ROOM)
+            reclaim_wait();
+    }
 }
 
 static bool in_enter_ec(uint64_t pc)

@@ -19,6 +19,7 @@
 #define HEAD_CAPACITY  512
 #define CHECKED_CAPACITY (VERIFIED_INSTRUCTIONS * X64_LENGTH_MAX)
 #define CODE_CAPACITY  (128 * 1024 / 4)
+#define CODE_LEAST     (16 * 1024)          // bytes: less at the end of a chunk is not tried
 static struct lower_entry entry_buffer[ENTRY_CAPACITY];
 static struct lower_exit exit_buffer[EXIT_CAPACITY];
 static struct lower_point point_buffer[POINT_CAPACITY];
@@ -111,6 +112,12 @@ static enum emu_outcome exhausted(struct exception *out, uint64_t rip, status_t 
     return EMU_EXCEPTION;
 }
 
+// The cache is full, or memory is.
+static enum emu_outcome no_room(struct code_cache *cache, struct exception *exception, uint64_t rip)
+{
+    return reclaim_need(cache) ? EMU_NO_ROOM : exhausted(exception, rip, STATUS_NO_MEMORY);
+}
+
 enum kind { TRANSLATE_OWN, TRANSLATE_SHARED, TRANSLATE_ONCE, TRANSLATE_VERIFIED };
 
 static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind kind, uint32_t instructions, struct region **out,
@@ -124,13 +131,15 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
                                    .stub_dispatch = stub_dispatch(p), .max_instructions = instructions,
                                    .verify = verify, .is_loose = is_loose };
     struct lower_result result;
-    for (;;) {
+    for (uint32_t least = CODE_LEAST;;) {
         uint8_t *kernel;
-        status_t status = cache_reserve(cache, CODE_CAPACITY * 4, &config.code_va, &kernel);
-        if (NT_ERROR(status))
-            return exhausted(exception, rip, status);
+        uint32_t room;
+        if (NT_ERROR(cache_reserve(cache, least, &config.code_va, &kernel, &room)))
+            return no_room(cache, exception, rip);
+        if (room > CODE_CAPACITY * 4)
+            room = CODE_CAPACITY * 4;
         result = (struct lower_result){
-            .code = (uint32_t *)kernel, .code_capacity = CODE_CAPACITY, .entries = entry_buffer, .entry_capacity = ENTRY_CAPACITY,
+            .code = (uint32_t *)kernel, .code_capacity = room / 4, .entries = entry_buffer, .entry_capacity = ENTRY_CAPACITY,
             .exits = exit_buffer, .exit_capacity = EXIT_CAPACITY, .points = point_buffer, .point_capacity = POINT_CAPACITY,
             .heads = head_buffer, .head_capacity = HEAD_CAPACITY,
             .checked = checked_buffer[0], .checked_mask = checked_buffer[1], .checked_capacity = CHECKED_CAPACITY,
@@ -149,12 +158,17 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
             log_error("translator: no arm64 encoding for what the lowering of 0x%llx asked for", (unsigned long long)rip);
             return exhausted(exception, rip, STATUS_UNSUCCESSFUL);
         }
+        if (room < CODE_CAPACITY * 4) {          // perhaps the chunk was nearly full
+            least = CODE_CAPACITY * 4;
+            continue;
+        }
         CHECK(config.max_instructions != 1);     // one instruction always fits
         config.max_instructions = config.max_instructions ? config.max_instructions / 2 : 64;
     }
     status_t status = region_add(cache, &result, config.code_va, reading.pages, reading.page_count, !once, out);
     if (NT_ERROR(status))
-        return exhausted(exception, rip, status);
+        return no_room(cache, exception, rip);
+    (*out)->holds_frames = shared;
     if (shared)
         for (uint32_t i = 0; i < reading.page_count; i++)
             frame_share(reading.pages[i].frame);     // the frame stays what it was as long as the translation stands

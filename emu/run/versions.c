@@ -210,10 +210,8 @@ enum emu_outcome versions_find(struct emu_process *p, struct region *first, uint
         compare(p, replaced, true);
     else if (count >= SPLIT_AFTER)
         instructions = same ? same : 1;
-    if (replaced || count >= VERSIONS_MOST) {
-        table_remove(p, rip);
-        region_kill(replaced ? replaced : first);
-    }
+    if (replaced || count >= VERSIONS_MOST)
+        region_evict(replaced ? replaced : first);
     struct region *made;
     enum emu_outcome outcome = translate_verified(p, rip, instructions, &made, exception);
     if (outcome == EMU_RESUME)

@@ -226,10 +226,44 @@ static void protect(uint8_t *at, uint32_t i)
         fail();
 }
 
+// More code than a small machine's code cache holds: calls of a great many functions in no order.
+enum { SLOTS = 32768, SLOT_BYTES = 256, SLOT_STEPS = 40 };
+static uint8_t *area;
+
+static void fill_area(void)
+{
+    area = VirtualAlloc(NULL, SLOTS * SLOT_BYTES, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    for (uint32_t slot = 0; slot < SLOTS && area; slot++) {
+        uint8_t *at = area + slot * SLOT_BYTES;
+        *at++ = 0x89;                                   // mov eax, ecx
+        *at++ = 0xc8;
+        for (uint32_t step = 0; step < SLOT_STEPS; step++, at += 5) {
+            uint32_t n = noise(slot * SLOT_STEPS + step);
+            at[0] = n & 1 ? 0x05 : 0x35;                // add or xor eax, imm32
+            put4(at + 1, n);
+        }
+        *at = 0xc3;
+    }
+    DWORD old;
+    if (!area || !VirtualProtect(area, SLOTS * SLOT_BYTES, PAGE_EXECUTE_READ, &old))
+        fail();
+}
+
+static void churn(uint8_t *at, uint32_t i)
+{
+    uint32_t slot = noise(i + (uint32_t)(at - page) * 977) % SLOTS, value = i;
+    for (uint32_t step = 0; step < SLOT_STEPS; step++) {
+        uint32_t n = noise(slot * SLOT_STEPS + step);
+        value = n & 1 ? value + n : value ^ n;
+    }
+    if (call(area + slot * SLOT_BYTES, i, 0) != value)
+        fail();
+}
+
 static const struct { const char *name; void (*once)(uint8_t *at, uint32_t i); } variants[] = {
     { "immediate", immediate }, { "immediate-unaligned", immediate_unaligned }, { "immediate-wide", immediate_wide },
     { "opcode", opcode }, { "whole", whole }, { "target", target }, { "branch", branch }, { "displacement", displacement },
-    { "next", next_instruction }, { "loop", loop }, { "flags", flags }, { "together", together }, { "remap", remap }, { "protect", protect },
+    { "next", next_instruction }, { "loop", loop }, { "flags", flags }, { "together", together }, { "remap", remap }, { "protect", protect }, { "churn", churn },
 };
 
 static void (*once)(uint8_t *at, uint32_t i);
@@ -283,7 +317,7 @@ static void end_the_spinning(void)
     for (uint32_t i = 0; i < count; i++) {
         while ((uint32_t)inside != thread_count)
             Sleep(0);
-        for (unsigned n = 0; n < 20000; n++)
+        for (unsigned n = 0; n < 2000; n++)
             YieldProcessor();
         *(volatile uint16_t *)page = 0xc3c3;
         while (inside)
@@ -309,6 +343,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: rewrite VARIANT COUNT [THREADS]\n");
         return 2;
     }
+    if (once == churn)
+        fill_area();
     if (others) {
         *(volatile uint64_t *)page = 0xc300000000b8ull;
         start = watch;
