@@ -13,9 +13,16 @@ enum emu_outcome machine_simd_exception(struct machine *m, uint32_t mxcsr)
     return EMU_EXCEPTION;
 }
 
+static bool may_write(void *context, unsigned operand, unsigned bytes)
+{
+    struct machine *m = context;
+    (void)operand;                          // there is one memory operand
+    return machine_may_write(m, machine_address(m), bytes);
+}
+
 enum emu_outcome machine_run_sse(struct machine *m)
 {
-    struct sse_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write,
+    struct sse_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write, .may_write = may_write,
                          .mxcsr = fp_mxcsr(m->p, m->frame), .eflags = m->eflags };
     switch (sse_execute(m->insn, &io)) {
     case SSE_DONE:
