@@ -53,7 +53,7 @@ endif
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
-PHONIES := all help kernel objects test-kernel images host-tests test-programs run test bench bench-programs bench-fex sdcard clean distclean deps-check
+PHONIES := all help kernel objects test-kernel images host-tests test-programs run test bench sdcard clean distclean deps-check
 .PHONY: $(PHONIES)
 
 # Everything that uses a tool has this as order-only prerequisite (`| $(READY)`): tools/deps installs what is missing,
@@ -139,6 +139,7 @@ help:
 	@echo 'make run         boot QEMU and run the demonstration; RUN=PROGRAM.exe ARGS="..." RUN_OPTIONS="..." to choose'
 	@echo 'make test        every test; ends with "N passed, N failed"; T=PATTERN runs only matching ones'
 	@echo 'make bench       executed instructions of 24 workloads: native, ARM64EC, x64; tests/bench/README.md'
+	@echo 'make bench-peers the same workloads under Box64 and QEMU user in an arm64 Linux guest, side by side (fetches Debian packages)'
 	@echo 'make bench-fex   emitted arm64 instructions against a table of counts: FEX=TABLE; BENCH_OPTIONS="--code --match RE"'
 	@echo 'make fuzz        libFuzzer under the sanitizers; TARGET=decode|translate|execute|pe T=SECONDS'
 	@echo 'make kernel | test-kernel | images | host-tests     parts of it; objects compiles without linking'

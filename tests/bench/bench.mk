@@ -55,3 +55,25 @@ $(B)/host/fex: $(B)/host/obj/tests/bench/fex.o $(B)/host/libpure.a
 bench-fex: $(B)/host/fex
 	$(if $(FEX),,$(error name the table of counts: make bench-fex FEX=TABLE))
 	$(Q)tests/bench/fex $(BENCH_OPTIONS) $(FEX)
+
+# The same sources as Linux programs, for make bench-peers.
+PEER_FLAGS := -std=gnu17 -static -Wall -Wextra -Werror -I.
+$(BE)/peer-x64: peer_target := x86_64-linux-musl
+$(BE)/peer-arm64: peer_target := aarch64-linux-musl
+$(BE)/peer-x64 $(BE)/peer-arm64: tests/bench/peer_main.c $(WORKLOAD_C) images/crt/mem.c tests/bench/peer.h tests/bench/bench.h tests/bench/bench.mk | $(READY)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(ZIG) cc -target $(peer_target) $(BENCH_FLAGS) $(PEER_FLAGS) -fno-sanitize=undefined -o $@ $(filter %.c,$^)
+$(BE)/peer-init: tests/bench/peer_init.c tests/bench/peer.h tests/bench/bench.mk | $(READY)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)
+	$(Q)$(ZIG) cc -target aarch64-linux-musl -O2 $(PEER_FLAGS) -o $@ $<
+
+peer-deps:
+	@tools/deps $(DEPS) peers
+
+bench-peers: all bench-programs $(BE)/peer-x64 $(BE)/peer-arm64 $(BE)/peer-init peer-deps
+	$(Q)tests/bench/peers $(BENCH_OPTIONS)
+
+PHONIES += bench bench-programs bench-fex bench-peers peer-deps
+.PHONY: bench bench-programs bench-fex bench-peers peer-deps

@@ -3,6 +3,7 @@
 
 ALIGNMENT = 4
 REGULAR_FILE = 0o100644
+PROGRAM = 0o100755
 
 
 def _member(inode, name, data, mode):
@@ -12,8 +13,8 @@ def _member(inode, name, data, mode):
     return header + b"\0" * (-len(header) % ALIGNMENT) + data + b"\0" * (-len(data) % ALIGNMENT)
 
 
-def build(files):
-    """The archive of `files`, a dict from path to bytes, in its order. The same files give the same bytes: no times,
-    no owners."""
-    members = [_member(inode, name, data, REGULAR_FILE) for inode, (name, data) in enumerate(files.items(), 1)]
+def build(files, mode=REGULAR_FILE):
+    """The archive of `files`, a dict from path to bytes, in its order, all with the same mode. The same files give the same
+    bytes: no times, no owners."""
+    members = [_member(inode, name, data, mode) for inode, (name, data) in enumerate(files.items(), 1)]
     return b"".join(members) + _member(0, "TRAILER!!!", b"", 0)
