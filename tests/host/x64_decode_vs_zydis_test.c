@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: MIT
-// link: -lZydis
+// link: tests/host/opcode_space.c -lZydis
 //
-// The decoder against an independent one, Zydis, over the whole opcode space: every opcode of every map with every
-// ModRM byte under many prefix combinations, and every VEX form; 16 million byte strings, a third of them valid.
-// Compared are validity, length, mnemonic, operands and how they are accessed, memory access, flags, implicit
-// registers and control flow. Where the two differ, `explained` says why; every row of it must still be seen, so that
-// it cannot grow stale.
+// The decoder against an independent one, Zydis, over the whole opcode space (opcode_space.h). Compared are validity, length,
+// mnemonic, operands and how they are accessed, memory access, flags, implicit registers and control flow, each by itself, so that
+// one difference does not hide another. Where the two differ, `explained` says who is right and why; every row of it must still be seen,
+// so that it cannot grow stale.
+//
+// Without an argument: a part for `make test`. `all` (make decoder-proof): everything, and the table with its counts.
 #include "emu/x64/x64.h"
 #include "tests/host/check.h"
+#include "tests/host/opcode_space.h"
 #include <Zydis/Zydis.h>
 
 static const uint64_t rip = 0x7ff612345678;
 
 static ZydisDecoder zydis;
-static uint64_t valid;
+static uint64_t strings, valid, agreements;
+static bool everything;
 
 struct pair {
     const uint8_t *bytes;
@@ -23,15 +26,6 @@ struct pair {
     ZydisDecodedInstruction theirs;
     ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 };
-
-static uint64_t random_state = 0x9e3779b97f4a7c15;
-static uint8_t random_byte(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint8_t)(random_state >> 32);
-}
 
 // ---- operands
 
@@ -150,7 +144,7 @@ static const char *compare_access(const struct pair *p, const struct x64_operand
 }
 
 // Zydis leaves st0 out where the assembler does; struct x64_insn names it.
-static const char *compare_operands(const struct pair *p)
+static const char *each_operand(const struct pair *p, const char *(*look)(const struct pair *, const struct x64_operand *, const ZydisDecodedOperand *))
 {
     const char *difference;
     unsigned theirs = 0;
@@ -162,12 +156,19 @@ static const char *compare_operands(const struct pair *p)
         }
         if (theirs == p->theirs.operand_count_visible)
             return "operand count";
-        if ((difference = compare_operand(p, &p->ours.opd[i], &p->operands[theirs])) ||
-            (difference = compare_access(p, &p->ours.opd[i], &p->operands[theirs])))
+        if ((difference = look(p, &p->ours.opd[i], &p->operands[theirs])))
             return difference;
         theirs++;
     }
     return theirs == p->theirs.operand_count_visible ? NULL : "operand count";
+}
+
+static const char *compare_operands(const struct pair *p) { return each_operand(p, compare_operand); }
+
+static const char *compare_accesses(const struct pair *p)
+{
+    const char *difference = each_operand(p, compare_access);
+    return difference && strcmp(difference, "operand count") ? difference : NULL;
 }
 
 // ---- mnemonics
@@ -211,25 +212,34 @@ static bool same_mnemonic(const struct pair *p)
 
 // ---- flags and implicit registers
 
-static const char *compare_flags(const struct pair *p)
+static unsigned zydis_flags(const struct pair *p, bool tested, bool set, bool undefined, bool cleared)
 {
     const ZydisAccessedFlags *z = p->theirs.cpu_flags;
-    unsigned read = z ? z->tested : 0, cleared = z ? z->set_0 : 0, undefined = z ? z->undefined : 0;
-    unsigned written = z ? z->modified | z->set_0 | z->set_1 : 0;
-    const struct x64_op_info *info = x64_op_info(p->ours.op);
-    if (x64_flags_read(&p->ours) != (read & X64_ALL_FLAGS))
-        return "flags read";
-    if (info->flags_written != (written & X64_ALL_FLAGS))
-        return "flags written";
-    if (info->flags_undefined != (undefined & X64_ALL_FLAGS))
-        return "flags undefined";
-    if ((info->flags_cleared & ~X64_DF) != (cleared & X64_ARITH_FLAGS))
-        return "flags cleared";
-    return NULL;
+    if (!z)
+        return 0;
+    return (tested ? z->tested : 0) | (set ? z->modified | z->set_0 | z->set_1 : 0) | (undefined ? z->undefined : 0) | (cleared ? z->set_0 : 0);
+}
+
+static const char *compare_flags_read(const struct pair *p)
+{
+    return x64_flags_read(&p->ours) != (zydis_flags(p, true, false, false, false) & X64_ALL_FLAGS) ? "flags read" : NULL;
+}
+static const char *compare_flags_written(const struct pair *p)
+{
+    return x64_op_info(p->ours.op)->flags_written != (zydis_flags(p, false, true, false, false) & X64_ALL_FLAGS) ? "flags written" : NULL;
+}
+static const char *compare_flags_undefined(const struct pair *p)
+{
+    return x64_op_info(p->ours.op)->flags_undefined != (zydis_flags(p, false, false, true, false) & X64_ALL_FLAGS) ? "flags undefined" : NULL;
+}
+static const char *compare_flags_cleared(const struct pair *p)
+{
+    unsigned cleared = zydis_flags(p, false, false, false, true) & X64_ARITH_FLAGS;
+    return (x64_op_info(p->ours.op)->flags_cleared & ~X64_DF) != cleared ? "flags cleared" : NULL;
 }
 
 // Every general register that Zydis lists in any way must be in our masks, and the reverse.
-static const char *compare_registers(const struct pair *p)
+static void zydis_registers(const struct pair *p, unsigned *read_mask, unsigned *written_mask)
 {
     unsigned read = 0, written = 0;
     for (unsigned i = 0; i < p->theirs.operand_count; i++) {
@@ -251,32 +261,40 @@ static const char *compare_registers(const struct pair *p)
                 read |= 1u << index.reg;
         }
     }
-    if (read & ~x64_gprs_read(&p->ours))
-        return "register read missing";
-    if (written & ~x64_gprs_written(&p->ours))
-        return "register write missing";
-    if (x64_gprs_read(&p->ours) & ~read)
-        return "register read extra";
-    if (x64_gprs_written(&p->ours) & ~written)
-        return "register write extra";
-    return NULL;
+    *read_mask = read;
+    *written_mask = written;
 }
 
-static const char *compare_attributes(const struct pair *p)
+static const char *compare_registers_read(const struct pair *p)
 {
-    const struct x64_op_info *info = x64_op_info(p->ours.op);
-    bool privileged = info->attributes & X64_A_PRIVILEGED;
-    if (privileged != !!(p->theirs.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED))
-        return "privileged";
-    bool has_rep = p->theirs.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE);
-    if (!!(p->ours.prefixes & X64_P_REP) != has_rep)
-        return "rep";
-    if (!!(p->ours.prefixes & X64_P_REPNE) != !!(p->theirs.attributes & ZYDIS_ATTRIB_HAS_REPNE))
-        return "repne";
-    return NULL;
+    unsigned read, written;
+    zydis_registers(p, &read, &written);
+    return read & ~x64_gprs_read(&p->ours) ? "register read missing" : x64_gprs_read(&p->ours) & ~read ? "register read extra" : NULL;
 }
 
-static const char *compare_memory_access(const struct pair *p)
+static const char *compare_registers_written(const struct pair *p)
+{
+    unsigned read, written;
+    zydis_registers(p, &read, &written);
+    return written & ~x64_gprs_written(&p->ours) ? "register write missing" : x64_gprs_written(&p->ours) & ~written ? "register write extra" : NULL;
+}
+
+static const char *compare_privilege(const struct pair *p)
+{
+    bool privileged = x64_op_info(p->ours.op)->attributes & X64_A_PRIVILEGED;
+    return privileged != !!(p->theirs.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) ? "privileged" : NULL;
+}
+static const char *compare_rep(const struct pair *p)
+{
+    bool has_rep = p->theirs.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE);
+    return !!(p->ours.prefixes & X64_P_REP) != has_rep ? "rep" : NULL;
+}
+static const char *compare_repne(const struct pair *p)
+{
+    return !!(p->ours.prefixes & X64_P_REPNE) != !!(p->theirs.attributes & ZYDIS_ATTRIB_HAS_REPNE) ? "repne" : NULL;
+}
+
+static unsigned zydis_memory_actions(const struct pair *p)
 {
     unsigned actions = 0;
     for (unsigned i = 0; i < p->theirs.operand_count; i++) {
@@ -285,9 +303,16 @@ static const char *compare_memory_access(const struct pair *p)
         if (accesses && !(x64_op_info(p->ours.op)->attributes & X64_A_NO_ACCESS))
             actions |= z->actions;
     }
-    if (x64_reads_memory(&p->ours) != !!(actions & ZYDIS_OPERAND_ACTION_MASK_READ))
-        return "memory read";
-    return x64_writes_memory(&p->ours) != !!(actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) ? "memory written" : NULL;
+    return actions;
+}
+
+static const char *compare_memory_read(const struct pair *p)
+{
+    return x64_reads_memory(&p->ours) != !!(zydis_memory_actions(p) & ZYDIS_OPERAND_ACTION_MASK_READ) ? "memory read" : NULL;
+}
+static const char *compare_memory_written(const struct pair *p)
+{
+    return x64_writes_memory(&p->ours) != !!(zydis_memory_actions(p) & ZYDIS_OPERAND_ACTION_MASK_WRITE) ? "memory written" : NULL;
 }
 
 static const char *compare_flow(const struct pair *p)
@@ -307,20 +332,21 @@ static const char *compare_flow(const struct pair *p)
     return same ? NULL : "flow";
 }
 
-static const char *compare(const struct pair *p)
+// The first difference of each kind. A kind looks at one thing; those after validity and length need both.
+static const char *compare_validity(const struct pair *p)
 {
-    const char *difference;
     if (p->status != X64_OK || !p->zydis_valid)
         return p->status == X64_OK ? "we accept" : p->zydis_valid ? "we reject" : NULL;
-    if (p->ours.length != p->theirs.length)
-        return "length";
-    if (!same_mnemonic(p))
-        return "mnemonic";
-    if ((difference = compare_operands(p)) || (difference = compare_flags(p)) || (difference = compare_registers(p)) ||
-        (difference = compare_memory_access(p)) || (difference = compare_flow(p)))
-        return difference;
-    return compare_attributes(p);
+    return p->ours.length != p->theirs.length ? "length" : NULL;
 }
+
+static const char *compare_mnemonic(const struct pair *p) { return same_mnemonic(p) ? NULL : "mnemonic"; }
+
+static const char *(*const kinds[])(const struct pair *p) = {
+    compare_mnemonic, compare_operands, compare_accesses, compare_flags_read, compare_flags_written, compare_flags_undefined, compare_flags_cleared,
+    compare_registers_read, compare_registers_written, compare_memory_read, compare_memory_written, compare_flow, compare_privilege, compare_rep,
+    compare_repne,
+};
 
 // ---- differences that are right
 
@@ -369,6 +395,13 @@ static bool is_vmx(const struct pair *p) { return x64_op_info(p->ours.op)->isa =
 static bool is_svm(const struct pair *p) { return x64_op_info(p->ours.op)->isa == X64_ISA_SVM; }
 static bool is_sgx(const struct pair *p) { return x64_op_info(p->ours.op)->isa == X64_ISA_SGX; }
 
+// F2 and F3 mean the same to a string instruction that does not compare.
+static bool is_plain_string(const struct pair *p)
+{
+    uint16_t op = p->ours.op;
+    return is_repne(p) && (op == X64_MOVS || op == X64_STOS || op == X64_LODS || op == X64_INS || op == X64_OUTS);
+}
+
 // Zydis calls OF undefined after any count but one, and lists it so for all counts.
 static bool is_shift(const struct pair *p)
 {
@@ -377,78 +410,103 @@ static bool is_shift(const struct pair *p)
     return (info->attributes & X64_A_IF_COUNT) && (info->flags_written | info->flags_undefined) == theirs;
 }
 
+// Who is right: OURS; BOTH, when the two count something differently that both describe truly; THEIRS, where ours leaves something out
+// that nobody needs of it. Native: seen on an x64 processor.
 #define ANY_OP X64_OP_COUNT
-static struct { const char *difference; uint16_t op; bool (*when)(const struct pair *p); const char *why; unsigned seen; } explained[] = {
-    { "we reject", X64_BAD, is_absent, "an extension this processor does not have", 0 },
-    { "mnemonic", X64_WBNOINVD, NULL, "the same opcode on processors without WBNOINVD", 0 },
+static struct { const char *difference; uint16_t op; bool (*when)(const struct pair *p); const char *right, *why; unsigned long long seen; } explained[] = {
+#define ROW(difference, op, when, right, why) { difference, op, when, #right, why, 0 },
+    ROW("we reject", X64_BAD, is_absent, BOTH, "an extension that the processor decoded for does not have")
+    ROW("mnemonic", X64_WBNOINVD, NULL, BOTH, "Zydis 4.0 takes F3 0F 09 for WBINVD, as a processor without WBNOINVD does; privileged both (SDM WBNOINVD)")
 
     // operands
-    { "operand read", X64_NOP, NULL, "the operands of NOP are not accessed", 0 },
-    { "operand count", X64_NOP, NULL, "Zydis names one operand of some NOPs and two of others", 0 },
-    { "register number", X64_NOP, NULL, "likewise: it is the other operand", 0 },
-    { "register size", X64_NOP, NULL, "likewise: nothing is read", 0 },
-    { "operand read", X64_UD0, NULL, "raises #UD before anything is read", 0 },
-    { "operand read", X64_UD1, NULL, "raises #UD before anything is read", 0 },
-    { "operand read", X64_FFREE, NULL, "changes the tag, not the register", 0 },
-    { "operand read", X64_FFREEP, NULL, "changes the tag, not the register", 0 },
-    { "operand count", ANY_OP, is_svm, "the implicit rax, ecx are operands there", 0 },
-    { "operand count", X64_CLZERO, NULL, "the implicit rax is an operand there", 0 },
-    { "register size", X64_LAR, NULL, "only 16 bits of the selector register are read", 0 },
-    { "register size", X64_LSL, NULL, "only 16 bits of the selector register are read", 0 },
-    { "memory size", X64_MOVSXD, NULL, "with 66 the source is r/m16 (SDM MOVSXD)", 0 },
-    { "memory base", ANY_OP, is_no_base, "SIB base 5 with mod 0 is no base, REX.B or not (SDM table 2-3)", 0 },
-    { "displacement", X64_MOV, is_moffs32, "a 32-bit moffs is zero-extended", 0 },
+    ROW("operand read", X64_NOP, NULL, OURS, "a NOP with ModRM does not access its operands (SDM NOP)")
+    ROW("operand count", X64_NOP, NULL, BOTH, "Zydis names one operand of some reserved NOPs (0F 18 to 1F) and two of others; nothing is accessed")
+    ROW("register number", X64_NOP, NULL, BOTH, "likewise: it is the other operand")
+    ROW("register size", X64_NOP, NULL, BOTH, "likewise: nothing is read")
+    ROW("register read missing", X64_NOP, NULL, OURS, "a NOP with ModRM does not access its operands (SDM NOP)")
+    ROW("operand read", X64_UD0, NULL, OURS, "raises #UD before anything is read (SDM UD)")
+    ROW("operand read", X64_UD1, NULL, OURS, "raises #UD before anything is read (SDM UD)")
+    ROW("register read missing", X64_UD0, NULL, OURS, "raises #UD before anything is read (SDM UD)")
+    ROW("register read missing", X64_UD1, NULL, OURS, "raises #UD before anything is read (SDM UD)")
+    ROW("operand read", X64_FFREE, NULL, OURS, "changes the tag, not the register (SDM FFREE)")
+    ROW("operand read", X64_FFREEP, NULL, OURS, "changes the tag, not the register (SDM FFREE; FFREEP is FFREE and a pop)")
+    ROW("operand count", ANY_OP, is_svm, BOTH, "the implicit rax, ecx are visible operands there")
+    ROW("register read missing", ANY_OP, is_svm, BOTH, "rax only addresses memory that nothing here reaches: #UD or #GP at CPL 3 (APM VMRUN)")
+    ROW("operand count", X64_CLZERO, NULL, BOTH, "the implicit rax is a visible operand there")
+    ROW("register size", X64_LAR, NULL, OURS, "only 16 bits of the selector register are read (SDM LAR)")
+    ROW("register size", X64_LSL, NULL, OURS, "only 16 bits of the selector register are read (SDM LSL)")
+    ROW("memory size", X64_MOVSXD, NULL, OURS, "with 66 the source is r/m16 (SDM MOVSXD; native)")
+    ROW("memory base", ANY_OP, is_no_base, OURS, "SIB base 5 with mod 0 is no base, REX.B or not, 67 or not (SDM table 2-3; native)")
+    ROW("register read missing", ANY_OP, is_no_base, OURS, "likewise: there is no base to read")
+    ROW("displacement", X64_MOV, is_moffs32, OURS, "a 32-bit moffs is zero-extended (SDM MOV; native)")
 
     // flags
-    { "flags read", X64_SYSCALL, NULL, "r11 receives rflags", 0 },
-    { "flags read", X64_CMPS, is_repeated, "REPNE tests the ZF of its own comparison, not the incoming one", 0 },
-    { "flags read", X64_SCAS, is_repeated, "REPNE tests the ZF of its own comparison, not the incoming one", 0 },
-    { "flags written", ANY_OP, is_shift, "OF: see there", 0 },
-    { "flags written", X64_SBB, NULL, "AF is defined (SDM SBB)", 0 },
-    { "flags written", X64_BEXTR, NULL, "CF and OF are cleared (SDM BEXTR)", 0 },
-    { "flags cleared", X64_BLSI, NULL, "CF is set if the source is not zero (SDM BLSI)", 0 },
-    { "flags written", X64_VPTEST, NULL, "OF, SF, AF, PF are cleared (SDM PTEST)", 0 },
-    { "flags written", X64_VTESTPS, NULL, "OF, SF, AF, PF are cleared (SDM VTESTPS)", 0 },
-    { "flags written", X64_VTESTPD, NULL, "OF, SF, AF, PF are cleared (SDM VTESTPD)", 0 },
-    { "flags written", X64_RDPRU, NULL, "CF is cleared for an invalid register (APM RDPRU)", 0 },
-    { "flags written", X64_RSTORSSP, NULL, "CF, the others cleared (SDM RSTORSSP)", 0 },
-    { "flags written", X64_CLRSSBSY, NULL, "CF, the others cleared (SDM CLRSSBSY)", 0 },
-    { "flags undefined", X64_MOV_CR, NULL, "undefined (SDM MOV CR)", 0 },
-    { "flags undefined", X64_MOV_DR, NULL, "undefined (SDM MOV DR)", 0 },
-    { "flags written", ANY_OP, is_vmx, "VMsucceed and VMfail write all six (SDM vol. 3, 31.2)", 0 },
-    { "flags cleared", ANY_OP, is_vmx, "VMsucceed and VMfail write all six (SDM vol. 3, 31.2)", 0 },
-    { "flags written", ANY_OP, is_sgx, "some leaf functions write flags", 0 },
+    ROW("flags read", X64_SYSCALL, NULL, OURS, "r11 receives rflags (SDM SYSCALL)")
+    ROW("flags written", X64_SYSCALL, NULL, BOTH, "they are masked for the kernel, and SYSRET brings r11 back (SDM SYSCALL, SYSRET)")
+    ROW("flags read", X64_CMPS, is_repeated, OURS, "REPNE tests the ZF of its own comparison, not the incoming one (SDM REP)")
+    ROW("flags read", X64_SCAS, is_repeated, OURS, "REPNE tests the ZF of its own comparison, not the incoming one (SDM REP)")
+    ROW("flags written", ANY_OP, is_shift, BOTH, "OF is defined for a count of one and undefined for others (SDM SAL, RCL, SHLD): written here, undefined there")
+    ROW("flags undefined", ANY_OP, is_shift, BOTH, "likewise")
+    ROW("flags written", X64_SBB, NULL, OURS, "AF is defined (SDM SBB; native)")
+    ROW("flags undefined", X64_SBB, NULL, OURS, "AF is defined (SDM SBB; native)")
+    ROW("flags written", X64_BEXTR, NULL, OURS, "CF and OF are cleared (SDM BEXTR: all others are cleared)")
+    ROW("flags cleared", X64_BEXTR, NULL, OURS, "CF and OF are cleared (SDM BEXTR: all others are cleared)")
+    ROW("flags undefined", X64_BEXTR, NULL, OURS, "AF, SF and PF are undefined, no others (SDM BEXTR)")
+    ROW("flags cleared", X64_BLSI, NULL, OURS, "CF is set if the source is not zero (SDM BLSI)")
+    ROW("flags written", X64_VPTEST, NULL, OURS, "OF, SF, AF, PF are cleared (SDM PTEST)")
+    ROW("flags cleared", X64_VPTEST, NULL, OURS, "OF, SF, AF, PF are cleared (SDM PTEST)")
+    ROW("flags written", X64_VTESTPS, NULL, OURS, "OF, SF, AF, PF are cleared (SDM VTESTPS)")
+    ROW("flags cleared", X64_VTESTPS, NULL, OURS, "OF, SF, AF, PF are cleared (SDM VTESTPS)")
+    ROW("flags written", X64_VTESTPD, NULL, OURS, "OF, SF, AF, PF are cleared (SDM VTESTPD)")
+    ROW("flags cleared", X64_VTESTPD, NULL, OURS, "OF, SF, AF, PF are cleared (SDM VTESTPD)")
+    ROW("flags written", X64_RDPRU, NULL, OURS, "CF is cleared for an invalid register (APM RDPRU); not lowered")
+    ROW("flags written", X64_RSTORSSP, NULL, OURS, "CF, the others cleared (SDM RSTORSSP)")
+    ROW("flags cleared", X64_RSTORSSP, NULL, OURS, "CF, the others cleared (SDM RSTORSSP)")
+    ROW("flags written", X64_CLRSSBSY, NULL, OURS, "CF, the others cleared (SDM CLRSSBSY)")
+    ROW("flags cleared", X64_CLRSSBSY, NULL, OURS, "CF, the others cleared (SDM CLRSSBSY)")
+    ROW("flags undefined", X64_MOV_CR, NULL, OURS, "undefined (SDM MOV CR)")
+    ROW("flags undefined", X64_MOV_DR, NULL, OURS, "undefined (SDM MOV DR)")
+    ROW("flags written", ANY_OP, is_vmx, OURS, "VMsucceed and VMfail write all six (SDM vol. 3, 31.2)")
+    ROW("flags cleared", ANY_OP, is_vmx, OURS, "VMsucceed and VMfail write all six (SDM vol. 3, 31.2)")
+    ROW("flags written", ANY_OP, is_sgx, OURS, "some leaf functions write flags (SDM vol. 3, 41)")
 
     // general registers
-    { "register read extra", X64_CMOVCC, NULL, "keeps the destination if the condition is false", 0 },
-    { "register read extra", X64_BSF, NULL, "keeps the destination if the source is zero", 0 },
-    { "register read extra", X64_BSR, NULL, "keeps the destination if the source is zero", 0 },
-    { "register read extra", X64_LAR, NULL, "keeps the destination if the selector is bad", 0 },
-    { "register read extra", X64_RDSSP, NULL, "keeps the destination without shadow stacks", 0 },
-    { "register read extra", X64_XLAT, NULL, "reads al", 0 },
-    { "register read extra", X64_VMFUNC, NULL, "some functions read ecx", 0 },
-    { "register read extra", X64_MWAITX, NULL, "ebx is the timer", 0 },
-    { "register read missing", X64_LEAVE, NULL, "the old rsp is not read", 0 },
-    { "register read missing", X64_XABORT, NULL, "eax is kept: XABORT outside a transaction does nothing", 0 },
-    { "register write extra", X64_GETSEC, NULL, "leaf functions write ebx, ecx, edx", 0 },
-    { "register write extra", X64_INS, NULL, "advances rdi", 0 },
-    { "register write extra", X64_OUTS, NULL, "advances rsi", 0 },
-    { "register write extra", X64_CMPS, NULL, "advances rsi and rdi", 0 },
-    { "register write extra", X64_SCAS, NULL, "advances rdi", 0 },
+    ROW("register read extra", X64_CMOVCC, NULL, OURS, "keeps the destination if the condition is false")
+    ROW("register read extra", X64_BSF, NULL, OURS, "keeps the destination if the source is zero (APM BSF; native)")
+    ROW("register read extra", X64_BSR, NULL, OURS, "keeps the destination if the source is zero (APM BSR; native)")
+    ROW("register read extra", X64_LAR, NULL, OURS, "keeps the destination if the selector is bad (SDM LAR)")
+    ROW("register read extra", X64_RDSSP, NULL, OURS, "keeps the destination without shadow stacks (SDM RDSSP; native)")
+    ROW("register read extra", X64_XLAT, NULL, OURS, "reads al")
+    ROW("register read extra", X64_VMFUNC, NULL, OURS, "some functions read ecx (SDM VMFUNC)")
+    ROW("register read extra", X64_MWAITX, NULL, OURS, "ebx is the timer (APM MWAITX)")
+    ROW("register read missing", X64_LEAVE, NULL, OURS, "the old rsp is not read (SDM LEAVE)")
+    ROW("register read missing", X64_XABORT, NULL, BOTH, "eax is kept: XABORT outside a transaction does nothing (SDM XABORT)")
+    ROW("register write missing", X64_XABORT, NULL, BOTH, "likewise")
+    ROW("flow", X64_XABORT, NULL, BOTH, "likewise")
+    ROW("register write extra", X64_GETSEC, NULL, OURS, "leaf functions write ebx, ecx, edx (SDM vol. 2, 7)")
+    ROW("register write extra", ANY_OP, is_sgx, OURS, "leaf functions write rbx, rcx, rdx (SDM vol. 3, 41)")
+    ROW("register write extra", X64_INS, NULL, OURS, "advances rdi (SDM INS)")
+    ROW("register write extra", X64_OUTS, NULL, OURS, "advances rsi (SDM OUTS)")
+    ROW("register write extra", X64_CMPS, NULL, OURS, "advances rsi and rdi (SDM CMPS)")
+    ROW("register write extra", X64_SCAS, NULL, OURS, "advances rdi (SDM SCAS)")
 
     // the rest
-    { "memory read", X64_ENTER, NULL, "reads the outer frames if the nesting level is not zero", 0 },
-    { "memory written", X64_ENQCMD, NULL, "stores to the address in the first operand", 0 },
-    { "memory written", X64_ENQCMDS, NULL, "stores to the address in the first operand", 0 },
-    { "flow", X64_UD2, NULL, "traps", 0 },
-    { "flow", X64_HLT, NULL, "traps at CPL 3", 0 },
-    { "flow", X64_XEND, NULL, "falls through", 0 },
-    { "privileged", X64_LGDT, NULL, "privileged (SDM LGDT)", 0 },
-    { "privileged", X64_STGI, NULL, "privileged (APM STGI)", 0 },
-    { "privileged", X64_CLGI, NULL, "privileged (APM CLGI)", 0 },
-    { "rep", X64_MOVS, is_repne, "F2 repeats a string instruction that does not compare", 0 },
-    { "rep", X64_STOS, is_repne, "F2 repeats a string instruction that does not compare", 0 },
-    { "rep", X64_LODS, is_repne, "F2 repeats a string instruction that does not compare", 0 },
+    ROW("memory read", X64_ENTER, NULL, OURS, "reads the outer frames if the nesting level is not zero (SDM ENTER)")
+    ROW("memory written", X64_ENQCMD, NULL, OURS, "stores to the address in the first operand (SDM ENQCMD)")
+    ROW("memory written", X64_ENQCMDS, NULL, OURS, "stores to the address in the first operand (SDM ENQCMDS)")
+    ROW("memory written", X64_CLZERO, NULL, THEIRS, "clears the line at rax (APM CLZERO); ours tells of named, string and stack operands only")
+    ROW("flow", X64_UD0, NULL, OURS, "traps (SDM UD)")
+    ROW("flow", X64_UD1, NULL, OURS, "traps (SDM UD)")
+    ROW("flow", X64_UD2, NULL, OURS, "traps (SDM UD)")
+    ROW("flow", X64_HLT, NULL, OURS, "traps at CPL 3 (SDM HLT)")
+    ROW("flow", X64_XEND, NULL, OURS, "falls through (SDM XEND)")
+    ROW("privileged", X64_LGDT, NULL, OURS, "#GP at CPL 3 (SDM LGDT)")
+    ROW("privileged", X64_ENQCMDS, NULL, OURS, "#GP at CPL 3 (SDM ENQCMDS)")
+    ROW("privileged", ANY_OP, is_svm, OURS, "#GP at CPL 3 where SVM is enabled (APM VMRUN, STGI)")
+    ROW("privileged", X64_ENCLV, NULL, BOTH, "only at CPL 0: #UD elsewhere, as without SGX (SDM ENCLV)")
+    ROW("rep", ANY_OP, is_plain_string, OURS, "F2 repeats a string instruction that does not compare (native)")
+    ROW("repne", ANY_OP, is_plain_string, OURS, "likewise")
+#undef ROW
 };
 
 static bool is_explained(const struct pair *p, const char *difference)
@@ -492,100 +550,28 @@ static void report(const struct pair *p, const char *difference)
     reports[i].count++;
 }
 
-// One instruction: `length` chosen bytes, then whatever follows in memory.
-static void check(const uint8_t *chosen, unsigned length)
+static void note(const struct pair *p, const char *difference, bool *agree)
 {
-    static uint8_t bytes[32];
-    memcpy(bytes, chosen, length);
-    for (unsigned i = length; i < 20; i++)
-        bytes[i] = random_byte();
+    if (!difference)
+        return;
+    *agree = false;
+    if (!is_explained(p, difference))
+        report(p, difference);
+}
+
+static void check(const uint8_t *bytes)
+{
     struct pair p = { .bytes = bytes };
-    p.status = x64_decode(bytes, 20, rip, &p.ours);
-    p.zydis_valid = ZYAN_SUCCESS(ZydisDecoderDecodeFull(&zydis, bytes, 20, &p.theirs, p.operands));
+    bool agree = true;
+    p.status = x64_decode(bytes, OPCODE_STRING_BYTES, rip, &p.ours);
+    p.zydis_valid = ZYAN_SUCCESS(ZydisDecoderDecodeFull(&zydis, bytes, OPCODE_STRING_BYTES, &p.theirs, p.operands));
+    strings++;
     valid += p.status == X64_OK;
-    const char *difference = compare(&p);
-    if (difference && !is_explained(&p, difference))
-        report(&p, difference);
-}
-
-// ---- enumeration
-
-static const struct { unsigned length; uint8_t bytes[4]; } prefixes[] = {
-    { 0, { 0 } }, { 1, { 0x66 } }, { 1, { 0xf2 } }, { 1, { 0xf3 } }, { 1, { 0xf0 } }, { 1, { 0x67 } },
-    { 1, { 0x48 } }, { 1, { 0x41 } }, { 1, { 0x44 } }, { 1, { 0x42 } }, { 1, { 0x4f } }, { 1, { 0x40 } },
-    { 2, { 0x66, 0x48 } }, { 2, { 0xf3, 0x48 } }, { 2, { 0xf2, 0x48 } }, { 2, { 0x66, 0xf2 } }, { 2, { 0xf3, 0x66 } },
-    { 2, { 0xf2, 0xf3 } }, { 2, { 0xf3, 0xf2 } }, { 2, { 0x48, 0x66 } }, { 2, { 0x48, 0x41 } }, { 1, { 0x64 } },
-    { 1, { 0x65 } }, { 1, { 0x2e } }, { 2, { 0x64, 0x65 } }, { 2, { 0x65, 0x3e } }, { 2, { 0xf0, 0x66 } },
-    { 2, { 0xf0, 0xf3 } }, { 2, { 0xf0, 0xf2 } }, { 2, { 0xf0, 0x48 } }, { 3, { 0x67, 0x66, 0x4d } }, { 2, { 0xf3, 0x45 } },
-    { 3, { 0x66, 0xf2, 0x4f } }, { 2, { 0x66, 0x66 } }, { 2, { 0x67, 0x67 } }, { 2, { 0x66, 0x45 } },
-};
-
-static void check_legacy(void)
-{
-    static const struct { unsigned length; uint8_t bytes[2]; } escapes[] = {
-        { 0, { 0 } }, { 1, { 0x0f } }, { 2, { 0x0f, 0x38 } }, { 2, { 0x0f, 0x3a } },
-    };
-    for (size_t pfx = 0; pfx < sizeof prefixes / sizeof *prefixes; pfx++)
-        for (size_t escape = 0; escape < 4; escape++)
-            for (unsigned opcode = 0; opcode < 256; opcode++)
-                for (unsigned modrm = 0; modrm < 256; modrm++) {
-                    uint8_t bytes[16];
-                    unsigned n = prefixes[pfx].length;
-                    memcpy(bytes, prefixes[pfx].bytes, n);
-                    memcpy(bytes + n, escapes[escape].bytes, escapes[escape].length);
-                    n += escapes[escape].length;
-                    bytes[n++] = (uint8_t)opcode;
-                    bytes[n++] = (uint8_t)modrm;
-                    check(bytes, n);
-                }
-}
-
-// Both VEX prefixes: all maps that exist and two that do not, all of W, L and pp, vvvv unused and random, random R, X, B.
-static void check_vex(void)
-{
-    for (unsigned map = 0; map < 5; map++)
-        for (unsigned wlpp = 0; wlpp < 16; wlpp++)
-            for (unsigned opcode = 0; opcode < 256; opcode++)
-                for (unsigned modrm = 0; modrm < 256; modrm += map >= 1 && map <= 3 ? 1 : 37) {
-                    uint8_t random = random_byte(), vvvv = modrm & 1 ? 0x78 : random & 0x78;
-                    uint8_t wlpp_bits = (uint8_t)((wlpp & 8) << 4 | (wlpp & 7));
-                    uint8_t bytes[] = { 0xc4, (uint8_t)((random_byte() & 0xe0) | map), wlpp_bits | vvvv, (uint8_t)opcode, (uint8_t)modrm };
-                    check(bytes, sizeof bytes);
-                    if (modrm & 1) {
-                        bytes[2] = wlpp_bits | (random & 0x78);
-                        check(bytes, sizeof bytes);
-                    }
-                    if (map == 1 && wlpp < 8) {
-                        uint8_t shorter[] = { 0xc5, (random & 0x80) | wlpp_bits | vvvv, (uint8_t)opcode, (uint8_t)modrm };
-                        check(shorter, sizeof shorter);
-                    }
-                }
-}
-
-// Every ModRM and SIB byte, for an integer instruction, under each REX.
-static void check_sib(void)
-{
-    for (unsigned rex = 0x40; rex < 0x50; rex++)
-        for (unsigned modrm = 0; modrm < 0xc0; modrm++)
-            for (unsigned sib = 0; sib < 256; sib++) {
-                uint8_t bytes[] = { (uint8_t)rex, 0x8b, (uint8_t)modrm, (uint8_t)sib };
-                check(bytes, sizeof bytes);
-            }
-}
-
-// Bytes at random, with prefixes more often than chance gives.
-static void check_random(void)
-{
-    static const uint8_t common[] = { 0x66, 0xf2, 0xf3, 0xf0, 0x67, 0x64, 0x65, 0x2e, 0x48, 0x41, 0x4c, 0x0f, 0xc4, 0xc5, 0x26, 0x36, 0x3e };
-    for (unsigned i = 0; i < 1000000; i++) {
-        uint8_t bytes[20];
-        unsigned n = 0, wanted = random_byte() % 6;
-        while (n < wanted)
-            bytes[n++] = common[random_byte() % sizeof common];
-        while (n < 8)
-            bytes[n++] = random_byte();
-        check(bytes, n);
-    }
+    note(&p, compare_validity(&p), &agree);
+    if (p.status == X64_OK && p.zydis_valid)
+        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+            note(&p, kinds[i](&p), &agree);
+    agreements += agree;
 }
 
 // Every prefix of an instruction is truncated, and fifteen bytes are the limit.
@@ -596,9 +582,9 @@ static void check_truncation(void)
         ZydisDecodedInstruction theirs;
         ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
         struct x64_insn insn, part;
-        unsigned padding = i & 1 ? random_byte() % 16 : 0;
+        unsigned padding = i & 1 ? opcode_space_random_byte() % 16 : 0;
         for (unsigned b = 0; b < sizeof bytes; b++)
-            bytes[b] = b < padding ? 0x2e : random_byte();
+            bytes[b] = b < padding ? 0x2e : opcode_space_random_byte();
         enum x64_status status = x64_decode(bytes, sizeof bytes, rip, &insn);
         if (ZydisDecoderDecodeFull(&zydis, bytes, sizeof bytes, &theirs, operands) == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
             EXPECT(status == X64_TOO_LONG || status == X64_INVALID);
@@ -611,21 +597,26 @@ static void check_truncation(void)
 
 // ---- cases
 
+static void legacy(void) { opcode_space_legacy(everything, check); }
+static void vex(void) { opcode_space_vex(everything, check); }
+static void sib(void) { opcode_space_sib(everything, check); }
+static void random_bytes(void) { opcode_space_random(everything ? 10000000 : 1000000, check); }
+
 static void enumerate(void (*generate)(void))
 {
+    uint64_t before = valid;
     generate();
     for (unsigned i = 0; i < report_count; i++)
         printf("%8u  %-44s %s\n", reports[i].count, reports[i].key, reports[i].example);
     EXPECT_EQ(0, report_count);
-    EXPECT(valid > 1000);
+    EXPECT(valid - before > 1000);
     report_count = 0;
-    valid = 0;
 }
 
-TEST(legacy_opcodes_agree) { enumerate(check_legacy); }
-TEST(vex_opcodes_agree) { enumerate(check_vex); }
-TEST(modrm_and_sib_agree) { enumerate(check_sib); }
-TEST(random_bytes_agree) { enumerate(check_random); }
+TEST(legacy_opcodes_agree) { enumerate(legacy); }
+TEST(vex_opcodes_agree) { enumerate(vex); }
+TEST(modrm_and_sib_agree) { enumerate(sib); }
+TEST(random_bytes_agree) { enumerate(random_bytes); }
 
 TEST(truncated_and_too_long_are_told_apart) { check_truncation(); }
 
@@ -638,10 +629,24 @@ TEST(every_explained_difference_is_still_seen)
     }
 }
 
-int main(void)
+static void print_proof(void)
 {
+    printf("\nexplained differences\n%10s  %-22s %-10s %-6s %s\n", "strings", "what", "of", "right", "why");
+    for (size_t i = 0; i < sizeof explained / sizeof *explained; i++)
+        printf("%10llu  %-22s %-10s %-6s %s\n", explained[i].seen, explained[i].difference,
+               explained[i].op == ANY_OP || explained[i].op == X64_BAD ? "(several)" : x64_op_info(explained[i].op)->name, explained[i].right, explained[i].why);
+    printf("\n%llu strings, %llu instructions, %llu agree in everything, %llu differ as explained above\n", (unsigned long long)strings,
+           (unsigned long long)valid, (unsigned long long)agreements, (unsigned long long)(strings - agreements));
+}
+
+int main(int argc, char **argv)
+{
+    everything = argc > 1 && !strcmp(argv[1], "all");
     ZydisDecoderInit(&zydis, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     ZydisDecoderEnableMode(&zydis, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
     ZydisDecoderEnableMode(&zydis, ZYDIS_DECODER_MODE_WBNOINVD, ZYAN_TRUE);
-    return check_run_all();
+    int failed = check_run_all();
+    if (everything)
+        print_proof();
+    return failed;
 }
