@@ -142,6 +142,7 @@ help:
 	@echo 'make bench-peers the same workloads under Box64 and QEMU user in an arm64 Linux guest, side by side (fetches Debian packages)'
 	@echo 'make bench-fex   emitted arm64 instructions against a table of counts: FEX=TABLE; BENCH_OPTIONS="--code --match RE"'
 	@echo 'make fuzz        libFuzzer under the sanitizers; TARGET=decode|translate|execute|pe T=SECONDS'
+	@echo 'make decoder-proof   the x64 decoder against Zydis, LLVM and this processor over the whole opcode space, with the differences'
 	@echo 'make kernel | test-kernel | images | host-tests     parts of it; objects compiles without linking'
 	@echo 'make sdcard      $(B)/sdcard.img for a Raspberry Pi 4'
 	@echo 'make clean       remove what was built; distclean also removes what was downloaded'

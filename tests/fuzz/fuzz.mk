@@ -45,6 +45,11 @@ endif
 fuzz: $(B)/fuzz/$(TARGET) $(B)/fuzz/seeds/$(TARGET).stamp
 	$(Q)$(PYTHON) tests/fuzz/run $(TARGET) $(or $(T),60) $(B)/fuzz
 
-PHONIES += fuzz fuzz-deps
-.PHONY: fuzz fuzz-deps
+# The decoder against others over the whole opcode space; `make test` runs a part.
+PROOFS := x64_decode_vs_zydis_test x64_decode_vs_llvm_test x64_decode_native_test
+decoder-proof: $(PROOFS:%=$(B)/host/%)
+	$(Q)set -e; for proof in $^; do $$proof all; done
+
+PHONIES += fuzz fuzz-deps decoder-proof
+.PHONY: fuzz fuzz-deps decoder-proof
 -include $(shell find $(B)/fuzz/obj -name '*.d' 2>/dev/null)

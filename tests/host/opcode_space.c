@@ -128,6 +128,42 @@ void opcode_space_sib(bool all, void (*check)(const uint8_t *bytes))
             }
 }
 
+void opcode_space_plain(bool all, void (*check)(const uint8_t *bytes))
+{
+    static const struct { unsigned length; uint8_t bytes[2]; } single[] = {
+        { 0, { 0 } }, { 1, { 0x66 } }, { 1, { 0xf2 } }, { 1, { 0xf3 } }, { 1, { 0x48 } }, { 2, { 0x66, 0x48 } }, { 2, { 0xf2, 0x48 } },
+        { 2, { 0xf3, 0x48 } }, { 1, { 0x45 } }, { 1, { 0x67 } }, { 2, { 0x66, 0x45 } }, { 2, { 0xf2, 0x4d } }, { 2, { 0xf3, 0x4d } },
+    };
+    static const struct { unsigned length; uint8_t bytes[2]; } escapes[] = {
+        { 0, { 0 } }, { 1, { 0x0f } }, { 2, { 0x0f, 0x38 } }, { 2, { 0x0f, 0x3a } },
+    };
+    static const uint8_t no_opcode[] = { 0x26, 0x2e, 0x36, 0x3e, 0x62, 0x64, 0x65, 0x66, 0x67, 0xc4, 0xc5, 0xd5, 0xf0, 0xf2, 0xf3 };   // and EVEX, REX2
+    unsigned step = all ? 1 : 3;
+    for (size_t p = 0; p < sizeof single / sizeof *single; p++)
+        for (size_t e = 0; e < 4; e++)
+            for (unsigned opcode = 0; opcode < 256; opcode++) {
+                if (e == 0 && ((opcode & 0xf0) == 0x40 || memchr(no_opcode, (int)opcode, sizeof no_opcode)))
+                    continue;
+                for (unsigned modrm = (unsigned)(p + opcode) % step; modrm < 256; modrm += step) {
+                    uint8_t bytes[8];
+                    unsigned n = single[p].length;
+                    memcpy(bytes, single[p].bytes, n);
+                    memcpy(bytes + n, escapes[e].bytes, escapes[e].length);
+                    n += escapes[e].length;
+                    bytes[n++] = (uint8_t)opcode;
+                    bytes[n++] = (uint8_t)modrm;
+                    give(bytes, n, check);
+                }
+            }
+    for (unsigned map = 1; map < 4; map++)
+        for (unsigned wlpp = 0; wlpp < 16; wlpp++)
+            for (unsigned opcode = 0; opcode < 256; opcode++)
+                for (unsigned modrm = opcode % step; modrm < 256; modrm += step) {
+                    give_vex(map, wlpp, 15, 7, opcode, modrm, check);
+                    give_vex(map, wlpp, 5, 6, opcode, modrm, check);
+                }
+}
+
 // Prefixes more often than chance gives.
 void opcode_space_random(uint32_t count, void (*check)(const uint8_t *bytes))
 {

@@ -15,5 +15,7 @@ enum { OPCODE_STRING_BYTES = 20 };      // what is decoded: the chosen bytes, th
 void opcode_space_legacy(bool all, void (*check)(const uint8_t *bytes));
 void opcode_space_vex(bool all, void (*check)(const uint8_t *bytes));
 void opcode_space_sib(bool all, void (*check)(const uint8_t *bytes));
+// plain: at most one of 66, F2, F3, 67 and one REX before an opcode that is no prefix; VEX without prefixes
+void opcode_space_plain(bool all, void (*check)(const uint8_t *bytes));
 void opcode_space_random(uint32_t count, void (*check)(const uint8_t *bytes));
 uint8_t opcode_space_random_byte(void);
