@@ -19,7 +19,7 @@ static const char *const mnemonics[] = {
 };
 
 static const char *const system_registers[] = { "NZCV", "FPCR", "FPSR", "RNDR", "RNDRRS" };
-static const unsigned traps[] = { SVC_EMU_LINK, SVC_EMU_TRAP, SVC_EMU_INSN, SVC_EMU_DIVIDE };
+static const unsigned traps[] = { SVC_EMU_LINK, SVC_EMU_TRAP, SVC_EMU_INSN, SVC_EMU_DIVIDE, SVC_EMU_FP };
 
 static bool is_listed(const char *const *list, size_t count, const char *word, size_t length)
 {
