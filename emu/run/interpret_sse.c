@@ -24,6 +24,9 @@ enum emu_outcome machine_run_sse(struct machine *m)
 {
     struct sse_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write, .may_write = may_write,
                          .mxcsr = fp_mxcsr(m->p, m->frame), .eflags = m->eflags };
+    const struct x64_operand *to = &m->insn->opd[0];
+    if (to->kind == X64_OPD_MEM && to->access & X64_WRITE && !machine_may_write(m, machine_address(m), to->size))
+        return EMU_EXCEPTION;               // VCVTPS2PH: a store that faults comes before #XM
     switch (sse_execute(m->insn, &io)) {
     case SSE_DONE:
         m->eflags = io.eflags;
