@@ -183,21 +183,17 @@ AVX_SELECT(X)
 
 // ---- moves
 
-// 32 bytes that cross a page: the last one is tried first, so that a fault leaves nothing written.
+// 32 bytes that cross a page: both pages are tried first, so that a fault leaves nothing written.
 static void store_wide(struct lower_context *cx, const struct x64_insn *insn, a64_vreg low, a64_vreg high)
 {
-    a64_reg at = lower_address_register(cx, insn), last = lower_temp(cx), t = lower_temp(cx), failed = lower_temp(cx);
+    a64_reg at = lower_address_register(cx, insn), first = lower_temp(cx), last = lower_temp(cx);
     if (!(insn->form & X64_F_ALIGNED)) {
         uint32_t inside = lower_label(cx);
-        a64_add_imm(cx->b, A64_X, last, at, 31);
-        if (at == A64_SP) {
-            a64_add_imm(cx->b, A64_X, t, at, 0);
-            a64_eor_reg(cx->b, A64_X, t, t, last, A64_LSL, 0);
-        } else {
-            a64_eor_reg(cx->b, A64_X, t, at, last, A64_LSL, 0);
-        }
-        lower_tbz(cx, t, 12, inside);
-        lower_probe_write(cx, last, t, failed);
+        a64_add_imm(cx->b, A64_X, first, at, 0);
+        a64_add_imm(cx->b, A64_X, last, first, 31);
+        a64_eor_reg(cx->b, A64_X, last, first, last, A64_LSL, 0);
+        lower_tbz(cx, last, 12, inside);
+        lower_probe_span(cx, first, 32);
         lower_bind(cx, inside);
     }
     lower_store_v(cx, 4, low, lower_mem_register(at));

@@ -253,6 +253,7 @@ static bool masked(struct lower_context *cx, const struct x64_insn *insn, unsign
                 a64_add_imm(b, A64_X, p, at, i * bytes);
                 lower_probe_write(cx, p, t, failed);
                 a64_add_imm(b, A64_X, p, at, i * bytes + bytes - 1);
+                a64_and_imm(b, A64_X, p, p, ~0xfffull);     // of two pages: where the second begins
                 lower_probe_write(cx, p, t, failed);
             } else if (store) {
                 a64_umov(b, log2, t, data[i / count], i % count);

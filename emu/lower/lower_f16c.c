@@ -36,11 +36,7 @@ bool lower_VCVTPS2PH(struct lower_context *cx, const struct x64_insn *insn)
     a64_reg at = A64_ZR;
     if (store) {                                        // a store that faults must not leave exceptions in FPSR
         at = lower_address_register(cx, insn);
-        a64_reg last = lower_temp(cx), value = lower_temp(cx), failed = lower_temp(cx);
-        a64_add_imm(b, A64_X, last, at, 0);
-        lower_probe_write(cx, last, value, failed);
-        a64_add_imm(b, A64_X, last, at, (1u << log2) - 1);
-        lower_probe_write(cx, last, value, failed);
+        lower_probe_span(cx, at, 1u << log2);
     }
     a64_reg old = rounding_set(cx, (unsigned)insn->opd[2].value);
     if (avx_wide(insn))

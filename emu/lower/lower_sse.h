@@ -62,6 +62,8 @@ bool lower_sse_form(const struct x64_insn *insn);
 void lower_sse_align(struct lower_context *cx, const struct x64_insn *insn);
 // A write of the byte at `r` that changes nothing: faults where a write does. value, failed: scratch.
 void lower_probe_write(struct lower_context *cx, a64_reg r, a64_reg value, a64_reg failed);
+// The same for `bytes` bytes at `at`, at most two pages: a fault is at the first byte of a page that lies in the operand. at may be sp.
+void lower_probe_span(struct lower_context *cx, a64_reg at, unsigned bytes);
 // The vector register of an XMM operand; a memory operand is loaded into `into` (its size, the rest zero).
 a64_vreg lower_sse_read(struct lower_context *cx, const struct x64_operand *opd, a64_vreg into);
 // v16 is the result of an arithmetic operation on first and second (neither is v16, v18..v22, which are scratch here): if the scalar,

@@ -287,13 +287,29 @@ void lower_probe_write(struct lower_context *cx, a64_reg r, a64_reg value, a64_r
     lower_cbnz(cx, A64_W, failed, again);
 }
 
+void lower_probe_span(struct lower_context *cx, a64_reg at, unsigned bytes)
+{
+    uint8_t temps = cx->temps;
+    a64_reg r = lower_temp(cx), value = lower_temp(cx), failed = lower_temp(cx);
+    uint32_t one_page = lower_label(cx);
+    a64_add_imm(cx->b, A64_X, r, at, 0);
+    lower_probe_write(cx, r, value, failed);
+    a64_add_imm(cx->b, A64_X, value, r, bytes - 1);
+    a64_eor_reg(cx->b, A64_X, r, r, value, A64_LSL, 0);
+    lower_tbz(cx, r, 12, one_page);
+    a64_and_imm(cx->b, A64_X, r, value, ~0xfffull);
+    lower_probe_write(cx, r, value, failed);
+    lower_bind(cx, one_page);
+    cx->temps = temps;
+}
+
 // Bytes of opd[0] whose mask byte in opd[1] is negative go to [rdi]. Rare: byte by byte. As on AMD's processors all 16 bytes must be
 // writable, whatever the mask (the manual leaves that open); so a fault comes before the first of them.
 bool lower_MASKMOVDQU(struct lower_context *cx, const struct x64_insn *insn)
 {
     if (!lower_sse_form(insn) || insn->segment == X64_FS)
         return false;
-    a64_reg base = lower_gpr(X64_RDI), t = lower_temp(cx), failed = lower_temp(cx), last = lower_temp(cx);
+    a64_reg base = lower_gpr(X64_RDI), t = lower_temp(cx);
     if (insn->address_size == 4 || insn->segment == X64_GS) {
         a64_reg sum = lower_temp(cx);
         a64_mov_reg(cx->b, insn->address_size == 4 ? A64_W : A64_X, sum, base);
@@ -301,9 +317,7 @@ bool lower_MASKMOVDQU(struct lower_context *cx, const struct x64_insn *insn)
             a64_add_reg(cx->b, A64_X, sum, sum, 18, A64_LSL, 0);
         base = sum;
     }
-    a64_add_imm(cx->b, A64_X, last, base, 15);
-    lower_probe_write(cx, base, t, failed);
-    lower_probe_write(cx, last, t, failed);
+    lower_probe_span(cx, base, 16);
     for (unsigned i = 0; i < 16; i++) {
         uint32_t skip = lower_label(cx);
         a64_umov(cx->b, 0, t, insn->opd[1].reg, i);
