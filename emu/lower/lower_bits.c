@@ -5,10 +5,12 @@
 
 enum { X7 = 7, X23 = 23, X24 = 24 };
 
-// CF goes to x7 and SF, ZF, OF stay where they are; FCMP's places know no separate CF.
+// CF goes to x7 and SF, ZF, OF stay where they are; FCMP's places know no separate CF, and after a multiplication or a shift by one OF
+// comes from what CF comes from.
 static void detach_carry(struct lower_context *cx)
 {
-    if (cx->flags.nz == NZ_FCMP)
+    const struct lower_flags *f = &cx->flags;
+    if (f->nz == NZ_FCMP || ((f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL) && cx->live & X64_OF))
         lower_flags_to_hw(cx, cx->live | X64_CF, CF_INVERTED);
 }
 

@@ -59,9 +59,17 @@ uint16_t x64_flags_written(const struct x64_insn *insn)
     return info->flags_written;
 }
 
+// Flags that the manual calls undefined and every processor leaves as they were.
+static bool leaves_undefined_flags(const struct x64_insn *insn)
+{
+    return insn->op == X64_BT || insn->op == X64_BTS || insn->op == X64_BTR || insn->op == X64_BTC;
+}
+
 uint16_t x64_flags_killed(const struct x64_insn *insn)
 {
     const struct x64_op_info *info = x64_op_info(insn->op);
+    if (leaves_undefined_flags(insn))
+        return info->flags_written;
     if ((info->attributes & X64_A_IF_COUNT) && shift_count(insn) <= 0)
         return 0;
     if (repeats(insn))                              // rcx may be zero
