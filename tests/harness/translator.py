@@ -19,8 +19,8 @@ VARIANTS = {
     "features": ("max,sve=off", ["-f", ALL_FEATURES]),
     "features-tso": ("max,sve=off", ["-t", "-f", ALL_FEATURES]),
 }
-# name: arguments of record, vectors wanted
-VECTORS = {"forms": (["single", "12000", "1"], 12000), "random": (["random", "8000", "2"], 8000)}
+# name: arguments of record (-u: what can be played), vectors wanted. A few numbers give none, some are left to the kernel.
+VECTORS = {"forms": (["forms", "20000", "1", "-u"], 19500), "random": (["random", "8000", "2", "-u"], 7800)}
 
 
 def find():
@@ -45,6 +45,6 @@ def _run(name, variant, vectors):
     done = command(["qemu-aarch64", "-cpu", cpu, play, *options], TIMEOUT, stdin=recorded.stdout)
     lines = done.stdout.splitlines()
     counts = COUNTS.match(lines[-1]) if lines else None
-    if not counts or done.code or int(counts[2]) or int(counts[1]) != wanted:
+    if not counts or done.code or int(counts[2]) or int(counts[1]) < wanted:
         return Result(failures=[(name, done.text()[-20000:])])
     return Result(1)

@@ -205,7 +205,7 @@ static bool map_world(void)
         !show(ORACLE_CODE_BASE, ORACLE_CODE_BYTES, PROT_NONE, code_file, 0))
         return false;
     for (unsigned i = 0; i < ORACLE_EDGES; i++)
-        if (!show(ORACLE_EDGE_BASE + i * ORACLE_EDGE_STRIDE, PAGE, PROT_READ | PROT_EXEC, edge_file, i * PAGE))
+        if (!show(ORACLE_EDGE_BASE + i * ORACLE_EDGE_STRIDE, PAGE, PROT_NONE, edge_file, i * PAGE))
             return false;
     // The selectors are those of Windows where Linux has such descriptors: ds, es, ss 2B, cs 33.
     __asm__ volatile("mov %0, %%ds; mov %0, %%es" ::"r"(0x2b));
@@ -269,10 +269,13 @@ static uint8_t *our_code(const struct oracle_vector *v)
     return edges + offset / ORACLE_EDGE_STRIDE * PAGE + offset % ORACLE_EDGE_STRIDE;
 }
 
+// Of all code only the pages of this vector can be read.
 static void open_code(const struct oracle_vector *v)
 {
     uint64_t slot = oracle_slot(v->number), page = slot & ~(PAGE - 1ull);
     uint64_t bytes = ((slot + ORACLE_SLOT_BYTES - 1) & ~(PAGE - 1ull)) - page + PAGE;
+    if (oracle_is_edge(v))
+        page = oracle_edge_page(v->number), bytes = PAGE;
     if (page == open_page && bytes == open_bytes)
         return;
     if (open_page)

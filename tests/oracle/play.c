@@ -289,7 +289,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
             if (rip == vector.code_va + vector.code_bytes)
                 finish(u, ORACLE_END, rip, flags_now(u, p));
             else if (i.op == X64_INT3)
-                finish(u, ORACLE_BREAKPOINT, rip + 1, flags_now(u, p));
+                finish(u, ORACLE_BREAKPOINT, rip + i.length, flags_now(u, p));
             else if (i.op == X64_UD2)
                 finish(u, ORACLE_INVALID_OPCODE, rip, flags_now(u, p));
             else if (i.op == X64_CMPXCHG16B || x64_op_info(i.op)->attributes & (X64_A_PRIVILEGED | X64_A_IO) || i.form & X64_F_ALIGNED)

@@ -82,7 +82,9 @@ struct oracle_vector {
     uint16_t fx_mask;           // bits 0 to 7: st(0) to st(7) as FXSAVE orders them; bit 8 FOP, bit 9 FIP, bit 10 FDP
     uint16_t estimates;         // bit n: the single-precision elements of (y/x)mm n only agree by oracle_estimates_agree
     struct oracle_state in, out;
-    uint32_t change_count, unused;
+    uint32_t change_count;
+    uint16_t xmm_mask;          // bit n: (x/y)mm n
+    uint16_t st_ulps;           // bit n: st(n), as FXSAVE orders them, agrees if it is one unit in the last place away
     uint8_t  code[ORACLE_CODE_MAX];
 };
 

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// flow.c - see flow.h.
+#include "tests/oracle/flow.h"
+#include "tests/oracle/rules.h"
+
+static bool join(uint16_t *at, uint16_t open)
+{
+    bool changed = (*at | open) != *at;
+    *at |= open;
+    return changed;
+}
+
+bool oracle_flow(const uint8_t *code, unsigned length, uint64_t va, struct oracle_flow *flow)
+{
+    struct x64_insn i;
+    *flow = (struct oracle_flow){ 0 };
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (unsigned at = 0; at < length; at += i.length) {
+            if (x64_decode(code + at, length - at, va + at, &i) != X64_OK)
+                break;
+            uint16_t after = oracle_undefined_after(&i, flow->open[at]);
+            uint64_t target = i.opd[0].kind == X64_OPD_REL ? (uint64_t)i.opd[0].value - va : ~0ull;
+            if (target <= length)
+                changed |= join(&flow->open[target], after);
+            changed |= join(&flow->open[at + i.length], after);
+        }
+    }
+    int cl = -1;                                    // known directly behind MOV CL
+    for (unsigned at = 0; at < length; at += i.length) {
+        flow->start[at] = true;
+        if (x64_decode(code + at, length - at, va + at, &i) != X64_OK) {
+            flow->invalid = true;
+            return true;
+        }
+        if (x64_flags_read(&i) & flow->open[at] & X64_ARITH_FLAGS || oracle_result_undefined(&i, cl))
+            return false;
+        cl = i.op == X64_MOV && i.length == 2 && code[at] == 0xb1 ? code[at + 1] : -1;
+        flow->returns |= i.op == X64_RET || i.op == X64_RET_FAR || i.op == X64_IRET;
+    }
+    return true;
+}
+
+uint16_t oracle_flow_open(const struct oracle_flow *flow, const struct oracle_vector *v)
+{
+    uint64_t offset = v->out.rip - v->code_va;
+    uint16_t open = offset <= v->code_bytes ? flow->open[offset] : 0;
+    if (offset > v->code_bytes || (flow->returns && v->outcome != ORACLE_END))
+        for (unsigned at = 0; at <= v->code_bytes; at++)    // it may come from anywhere
+            open |= flow->open[at];
+    return open;
+}
