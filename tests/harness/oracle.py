@@ -10,24 +10,23 @@ sys.path.insert(0, os.path.join(REPO, "tests", "oracle"))
 from driver import campaign, recorder, replay, shrink, vectors  # noqa: E402
 
 SEED = 1
-COUNTS = {"random": 4000, "cut": 4000}
+COUNTS = {"forms": 6000, "random": 4000, "cut": 4000}
 SHOWN = 6000                    # characters of mismatches in a failure
 
 
 def find():
-    for kind in ("forms", *COUNTS, "cases"):
+    for kind in (*COUNTS, "cases"):
         for cpu in replay.CPUS:
             for model in campaign.MODELS:
                 name = f"oracle/{kind}-{'-'.join((cpu, *model))}"
                 yield Job(name, lambda name=name, kind=kind, cpu=cpu, model=model: _replay(name, kind, cpu, model), weight=15)
-    yield Job("oracle/coverage", lambda: _coverage("oracle/coverage"), weight=5)
     yield Job("oracle/shrinking", lambda: _shrinking("oracle/shrinking"), weight=20)
 
 
 def _vectors(kind):
     if kind == "cases":
         return campaign.committed_cases()
-    return recorder.record(kind, COUNTS.get(kind, 0), SEED, 0, campaign.cut_files() if kind == "cut" else ())
+    return recorder.record(kind, COUNTS[kind], SEED, 0, campaign.cut_files() if kind == "cut" else ())
 
 
 def _replay(name, kind, cpu, model):
@@ -45,13 +44,6 @@ def _replay(name, kind, cpu, model):
         text = "\n".join(f"vector {number}\n{lines}" for number, lines in mismatches)
         return Result(failures=[(name, f"{len(mismatches)} of {ran} sequences differ\n{text[:SHOWN]}")])
     return Result(1)
-
-
-def _coverage(name):
-    if recorder.NOT_X64:
-        return Result(skips=[(name, recorder.NOT_X64)])
-    report, covered = recorder.coverage(_vectors("forms"))
-    return Result(1) if covered else Result(failures=[(name, report)])
 
 
 def _shrinking(name):

@@ -34,10 +34,10 @@ def cut_files():
 
 
 class Chunk:
-    """`name` for messages, `make` returns the bytes of its vectors."""
+    """`name` for messages, `make` returns the bytes of its vectors, which `coverage` (recorder.Coverage) is shown."""
 
-    def __init__(self, name, make):
-        self.name, self.make = name, make
+    def __init__(self, name, make, coverage=None):
+        self.name, self.make, self.coverage = name, make, coverage
 
 
 class Tally:
@@ -63,11 +63,12 @@ class Tally:
         return "oracle: " + "; ".join(f"{cpu}: {self.ran[cpu]} sequences, {self.differ[cpu]} mismatches" for cpu in CPUS)
 
 
-def generated(mode, total, seed, files=()):
+def generated(mode, total, seed, files=(), coverage=None):
     """Chunks of one generator."""
     for first in range(0, total, vectors.RUN_MAX):
         count = min(vectors.RUN_MAX, total - first)
-        yield Chunk(f"{mode} {first}", lambda count=count, first=first: recorder.record(mode, count, seed, first, files))
+        yield Chunk(f"{mode} {first}", lambda count=count, first=first: recorder.record(mode, count, seed, first, files),
+                    coverage)
 
 
 def fixed(name, data):
@@ -80,6 +81,9 @@ def _one(index, chunk, directory, tally, lock, say):
     started = time.monotonic()
     try:
         data = chunk.make()
+        if chunk.coverage:
+            with lock:
+                chunk.coverage.add(data)
         path = os.path.join(directory, f"vectors{index}")
         with open(path, "wb") as file:
             file.write(data)

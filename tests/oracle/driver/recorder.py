@@ -27,16 +27,31 @@ def _run(words, data=b"", may_refuse=False):
 
 
 def record(mode, count, seed, first=0, files=()):
-    """Vectors FIRST ... FIRST + COUNT - 1 of a generator, as bytes. `forms` with count 0: one pass over all forms."""
+    """Vectors FIRST ... FIRST + COUNT - 1 of a generator, as bytes."""
     return _run([mode, count, seed, first, *files])
 
 
-def coverage(data):
-    """(report, whether every form is exercised or has a reason not to be)."""
-    done = subprocess.run([RECORD, "coverage"], input=data, capture_output=True, timeout=TIMEOUT, check=False)
-    if done.returncode not in (0, 1):
-        raise RecordError(f"record coverage: status {done.returncode}\n{done.stderr.decode(errors='replace')[-2000:]}")
-    return done.stdout.decode(), done.returncode == 0
+def forms_in_a_pass():
+    """How many vectors the forms generator has until every form has had all its operands."""
+    return int(_run(["pass"]))
+
+
+class Coverage:
+    """Which forms the vectors exercise: add() them, then report()."""
+
+    def __init__(self):
+        # Its report is long only at the end, so it cannot block on a full pipe before all is read.
+        self._process = subprocess.Popen([RECORD, "coverage"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def add(self, data):
+        self._process.stdin.write(data)
+
+    def report(self):
+        """(text, whether every form is exercised or has a reason not to be)."""
+        text = self._process.communicate(timeout=TIMEOUT)[0].decode()
+        if self._process.returncode not in (0, 1):
+            raise RecordError(f"record coverage: status {self._process.returncode}\n{text}")
+        return text, self._process.returncode == 0
 
 
 def text(vector):

@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", ".."))
-from harness.schedule import BUILD, JANUS, command  # noqa: E402
+from harness.schedule import BUILD, JANUS, Finished, command  # noqa: E402
 
 CPUS = ("cortex-a72", "max")
 TARGET = os.path.join(BUILD, "images", "oracle-target.exe")
@@ -42,7 +42,8 @@ def read_mismatches(text):
 
 
 def replay(path, count, cpu, options=(), timeout=TIMEOUT):
-    """Runs the `count` vectors of the file (at most vectors.RUN_MAX) on `cpu`; options are the target's words (tso, step, fast)."""
+    """Runs the `count` vectors of the file (at most vectors.RUN_MAX) on `cpu`; options are the target's words (tso, step, fast,
+    which leaves some out)."""
     result, begin, broken = Replay(), 0, 0
     done = _boot(path, cpu, list(options), timeout)
     while True:
@@ -50,7 +51,7 @@ def replay(path, count, cpu, options=(), timeout=TIMEOUT):
         result.mismatches.update(read_mismatches(text))
         total = TOTAL.search(text)
         if total and done.code in (0, 1):
-            result.ran = count
+            result.ran = int(total[1])
             return result
         # It hung or broke. Which one: the last that is named in a run that names each.
         done = _boot(path, cpu, [*options, "trace", "from", str(begin)], timeout)

@@ -100,6 +100,14 @@ static uint64_t expected_rip(const struct oracle_vector *v)
     return v->out.rip - (offset < v->code_bytes && v->code[offset] != 0xcc ? 2 : 1);
 }
 
+// Whether two numbers of 80 bits are the same or next to each other: exponent and significand count on as one number.
+static bool neighbours(const uint8_t *a, const uint8_t *b)
+{
+    unsigned __int128 x = (unsigned __int128)(field(a, 8, 2) & 0x7fff) << 63 | (field(a, 0, 8) & INT64_MAX);
+    unsigned __int128 y = (unsigned __int128)(field(b, 8, 2) & 0x7fff) << 63 | (field(b, 0, 8) & INT64_MAX);
+    return (a[9] ^ b[9]) < 0x80 && x - y + 1 <= 2;
+}
+
 static void compare_x87(const struct oracle_vector *v, const uint8_t *in, const uint8_t *expected, const uint8_t *got)
 {
     static const struct { const char *name; uint8_t at, bytes; uint16_t mask; } fields[] = {
@@ -112,7 +120,7 @@ static void compare_x87(const struct oracle_vector *v, const uint8_t *in, const 
         differ64(fields[i].name, field(in, at, bytes) & mask, field(expected, at, bytes) & mask, field(got, at, bytes) & mask);
     }
     for (unsigned i = 0; i < 8; i++)
-        if (v->fx_mask >> i & 1)
+        if (v->fx_mask >> i & 1 && !(v->st_ulps >> i & 1 && neighbours(expected + ORACLE_FX_ST + i * 16, got + ORACLE_FX_ST + i * 16)))
             differ_bytes("st%u", i, in + ORACLE_FX_ST + i * 16, expected + ORACLE_FX_ST + i * 16, got + ORACLE_FX_ST + i * 16, 10);
 }
 
@@ -126,7 +134,7 @@ static bool estimates_agree(const void *expected, const void *got)
 
 static void compare_vector(const struct oracle_vector *v, const char *name, unsigned i, const void *in, const void *expected, const void *got)
 {
-    if (!(v->estimates >> i & 1 && estimates_agree(expected, got)))
+    if (v->xmm_mask >> i & 1 && !(v->estimates >> i & 1 && estimates_agree(expected, got)))
         differ_bytes(name, i, in, expected, got, 16);
 }
 

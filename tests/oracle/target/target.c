@@ -18,7 +18,7 @@
 #include "emu/run/ctx.h"
 #include "kernel/abi/process.h"
 
-enum { DETAILED_MAX = 200, EXCEPTION_STACK_BYTES = 256 * 1024, TF = 0x100, MXCSR_DE = 2, MXCSR_UE = 16 };
+enum { DETAILED_MAX = 2000, EXCEPTION_STACK_BYTES = 256 * 1024, TF = 0x100, MXCSR_DE = 2, MXCSR_UE = 16 };
 
 static const struct oracle_vector *vectors[ORACLE_SLOTS];
 static uint32_t count, current, last, mismatches;
@@ -99,6 +99,13 @@ static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers)
 }
 
 // ---- setting up
+static bool in_its_place(const struct oracle_vector *v)
+{
+    if (oracle_is_edge(v))
+        return v->code_va + v->code_bytes == oracle_edge_page(v->number) + 0x1000;
+    return v->code_va >= oracle_slot(v->number) && v->code_va + v->code_bytes + 2 <= oracle_slot(v->number) + ORACLE_SLOT_BYTES;
+}
+
 static void load(const char *path)
 {
     HANDLE file = CreateFileA(path, GENERIC_READ, 0, 0, OPEN_EXISTING, 0, 0);
@@ -113,7 +120,7 @@ static void load(const char *path)
         const struct oracle_vector *v = (const void *)(bytes + at);
         if (count == ORACLE_SLOTS || done - at < sizeof *v || v->magic != ORACLE_MAGIC || v->code_bytes > ORACLE_CODE_MAX
             || v->change_count > (done - at - sizeof *v) / sizeof(struct oracle_change) || v->outcome >= ORACLE_LOST
-            || !(oracle_is_edge(v) ? v->code_va + v->code_bytes == oracle_edge_page(v->number) + 0x1000 : v->code_va == oracle_slot(v->number)))
+            || !in_its_place(v))
             fail("the file of vectors is malformed");
         if (!fast || !needs_exact(v))
             vectors[count++] = v;
