@@ -88,13 +88,13 @@ static bool offset_ok(unsigned log2_bytes, int64_t offset)
     return a64_ldst_uimm_ok(log2_bytes, offset) || a64_ldst_simm_ok(offset);
 }
 
-// base + offset, where offset may be anything.
-static struct lower_mem with_offset(struct lower_context *cx, a64_reg base, int64_t offset, unsigned log2_bytes)
+// base + offset, where offset may be anything. `own`: a temporary that may be overwritten (perhaps base itself), or ZR.
+static struct lower_mem with_offset(struct lower_context *cx, a64_reg base, int64_t offset, unsigned log2_bytes, a64_reg own)
 {
     if (offset_ok(log2_bytes, offset))
         return (struct lower_mem){ .base = base, .index = A64_ZR, .offset = offset };
     int64_t low = offset & 0xfff, high = offset - low;
-    a64_reg t = lower_temp(cx);
+    a64_reg t = own != A64_ZR ? own : lower_temp(cx);
     if (offset_ok(log2_bytes, low) && (a64_addsub_imm_ok((uint64_t)high) || a64_addsub_imm_ok((uint64_t)-high))) {
         lower_add_imm(cx, A64_X, t, base, high);
         return (struct lower_mem){ .base = t, .index = A64_ZR, .offset = low };
@@ -103,6 +103,8 @@ static struct lower_mem with_offset(struct lower_context *cx, a64_reg base, int6
         lower_add_imm(cx, A64_X, t, base, offset);
         return lower_mem_register(t);
     }
+    if (t == base)
+        t = lower_temp(cx);
     lower_const(cx, t, (uint64_t)offset);
     return (struct lower_mem){ .base = base, .index = t };
 }
@@ -124,37 +126,39 @@ struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *
         return (struct lower_mem){ .base = t, .index = A64_ZR, .offset = (int64_t)low };
     }
     if (constant)
-        return with_offset(cx, 18, m->base == X64_REG_RIP ? (int64_t)m->address : m->disp, log2_bytes);
+        return with_offset(cx, 18, m->base == X64_REG_RIP ? (int64_t)m->address : m->disp, log2_bytes, A64_ZR);
     unsigned shift = m->index == X64_REG_NONE ? 0 : lower_log2(m->scale);
     a64_reg base = m->base == X64_REG_NONE ? A64_ZR : lower_gpr(m->base);
     a64_reg index = m->index == X64_REG_NONE ? A64_ZR : lower_gpr(m->index);
     if (base == A64_ZR && shift == 0)
         base = index, index = A64_ZR;
+    a64_reg own = A64_ZR;
     if (gs) {
         if (base == A64_ZR)
             base = 18;
         else
-            base = add_index(cx, base, 18, 0, lower_temp(cx));
+            base = own = add_index(cx, base, 18, 0, lower_temp(cx));
     }
     if (index == A64_ZR)
-        return with_offset(cx, base, m->disp, log2_bytes);
+        return with_offset(cx, base, m->disp, log2_bytes, own);
     if (m->disp == 0 && base != A64_ZR && (shift == 0 || shift == log2_bytes))
         return (struct lower_mem){ .base = base, .index = index, .scaled = shift != 0 };
-    a64_reg t = lower_temp(cx);
+    if (own == A64_ZR)
+        own = lower_temp(cx);
     if (base == A64_ZR)
-        a64_lsl_imm(cx->b, A64_X, t, index, shift);
+        a64_lsl_imm(cx->b, A64_X, own, index, shift);
     else
-        add_index(cx, base, index, shift, t);
-    return with_offset(cx, t, m->disp, log2_bytes);
+        add_index(cx, base, index, shift, own);
+    return with_offset(cx, own, m->disp, log2_bytes, own);
 }
 
 struct lower_mem lower_mem_at(struct lower_context *cx, struct lower_mem mem, unsigned log2_bytes, int64_t away)
 {
     if (mem.index == A64_ZR)
-        return with_offset(cx, mem.base, mem.offset + away, log2_bytes);
+        return with_offset(cx, mem.base, mem.offset + away, log2_bytes, A64_ZR);
     a64_reg t = lower_temp(cx);
     add_index(cx, mem.base, mem.index, mem.scaled ? log2_bytes : 0, t);
-    return with_offset(cx, t, away, log2_bytes);
+    return with_offset(cx, t, away, log2_bytes, t);
 }
 
 static void sign_extend(struct lower_context *cx, unsigned log2_bytes, enum a64_load kind, a64_reg rt)
