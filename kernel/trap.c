@@ -57,9 +57,8 @@ static void raise_fault(struct trap_frame *frame, struct exception *exception, b
         if (outcome == EMU_EXCEPTION && non_canonical) {        // #GP, which Windows shows so
             exception->parameters[0] = 0;
             exception->parameters[1] = UINT64_MAX;
-        } else if (outcome == EMU_EXCEPTION && exception->code == STATUS_ACCESS_VIOLATION && exception->parameters[0] == 0
-                   && emu_writes_operand(process->emu, frame, exception->parameters[1])) {
-            exception->parameters[0] = 1;
+        } else if (outcome == EMU_EXCEPTION && exception->code == STATUS_ACCESS_VIOLATION) {
+            emu_fault_as_x64(process->emu, frame, exception);
         }
         if (outcome == EMU_EXCEPTION)
             self->entries_fault--;                              // the translator has counted it

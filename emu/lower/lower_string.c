@@ -93,9 +93,9 @@ bool lower_string_compare(struct lower_context *cx, const struct x64_insn *insn)
         lower_cbz(cx, g.s, rcx, done);
         lower_bind(cx, again);
     }
+    lower_load(cx, g.log2, A64_ZERO, y, at(cx, insn, &g, X64_RDI, q));       // first, as processors do: it decides which fault comes
     if (!scas)
         lower_load(cx, g.log2, A64_ZERO, x, at(cx, insn, &g, X64_RSI, p));
-    lower_load(cx, g.log2, A64_ZERO, y, at(cx, insn, &g, X64_RDI, q));
     if (!scas)
         advance(cx, &g, X64_RSI);
     advance(cx, &g, X64_RDI);

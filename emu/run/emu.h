@@ -54,9 +54,10 @@ void emu_retry(struct emu_process *p, struct trap_frame *frame);
 // EMU_EXCEPTION: converted, raise what the fault says. EMU_NOT_MINE leaves the frame alone.
 enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame);
 
-// Whether the x64 instruction that the frame (in x64 state) stands at writes what it faulted on at `address`: a page fault of it
-// is one of writing, though it may read first (SDM vol. 3 4.7, W/R).
-bool emu_writes_operand(struct emu_process *p, const struct trap_frame *frame, uint64_t address);
+// An access violation of x64 code (the frame is in x64 state), with kind and address as arm64 saw them, becomes what the x64
+// processor says: a page fault of an instruction that writes its operand is one of writing though it may read first (SDM vol. 3
+// 4.7, W/R), pages are asked for in order, and what reaches out of the lower half of the address space is #GP.
+void emu_fault_as_x64(struct emu_process *p, const struct trap_frame *frame, struct exception *exception);
 
 // An alignment fault with pc in translated code, frame->far the address: the access is done here if x64 allows it.
 // No lock held. EMU_EXCEPTION: converted to x64 state, *out is filled. EMU_NOT_MINE leaves the frame alone.

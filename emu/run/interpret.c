@@ -31,13 +31,25 @@ void machine_gpr_put(struct machine *m, unsigned reg, unsigned size, uint64_t va
         *home = (*home & ~((1ull << size * 8) - 1)) | (value & ((1ull << size * 8) - 1));
 }
 
+// BT and its relatives: a register gives a signed bit number from the operand's address on. How far that is from there.
+static uint64_t bit_distance(struct machine *m, const struct x64_insn *insn)
+{
+    bool bit_string = insn->op == X64_BT || insn->op == X64_BTS || insn->op == X64_BTR || insn->op == X64_BTC;
+    if (!bit_string || insn->opd[1].kind != X64_OPD_GPR)
+        return 0;
+    unsigned bytes = insn->opd[0].size;
+    uint64_t index = *gpr(m, insn->opd[1].reg);
+    int64_t number = bytes == 8 ? (int64_t)index : bytes == 4 ? (int32_t)index : (int16_t)index;
+    return (uint64_t)((number >> (bytes == 8 ? 6 : bytes == 4 ? 5 : 4)) * (int64_t)bytes);
+}
+
 uint64_t interpret_address(const struct trap_frame *frame, const struct x64_insn *insn)
 {
     struct machine m = { .frame = (struct trap_frame *)frame };
     const struct x64_mem *mem = &insn->mem;
-    uint64_t sum = (uint64_t)mem->disp;
+    uint64_t sum = (uint64_t)mem->disp + bit_distance(&m, insn);
     if (mem->base == X64_REG_RIP)
-        sum = mem->address;
+        sum += mem->address - (uint64_t)mem->disp;
     else if (mem->base != X64_REG_NONE)
         sum += *gpr(&m, mem->base);
     if (mem->index != X64_REG_NONE)
@@ -238,7 +250,7 @@ static enum emu_outcome run_cmpxchg(struct machine *m)
     return EMU_RESUME;
 }
 
-// BTS, BTR, BTC in memory: a register gives a signed bit number from the operand's address on, a constant one within it.
+// BTS, BTR, BTC in memory.
 static enum emu_outcome run_bit(struct machine *m)
 {
     const struct x64_insn *insn = m->insn;
@@ -247,13 +259,6 @@ static enum emu_outcome run_bit(struct machine *m)
     enum emu_outcome outcome = machine_operand_get(m, &insn->opd[1], &index);
     if (outcome != EMU_RESUME)
         return outcome;
-    struct x64_insn moved = *insn;
-    if (insn->opd[1].kind == X64_OPD_GPR) {
-        int64_t number = bits == 64 ? (int64_t)index : bits == 32 ? (int32_t)index : (int16_t)index;
-        moved.mem.disp += (number >> (bits == 64 ? 6 : bits == 32 ? 5 : 4)) * (bits / 8);
-        moved.mem.address += (uint64_t)(moved.mem.disp - insn->mem.disp);
-    }
-    m->insn = &moved;
     uint64_t bit = 1ull << (index & (bits - 1));
     outcome = machine_memory_get(m, &value, bits / 8);
     if (outcome == EMU_RESUME) {
@@ -262,7 +267,6 @@ static enum emu_outcome run_bit(struct machine *m)
     }
     if (outcome == EMU_RESUME)
         m->eflags = (m->eflags & ~(uint32_t)X64_CF) | (value & bit ? X64_CF : 0);
-    m->insn = insn;
     return outcome;
 }
 

@@ -116,7 +116,9 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
     state_to_x64(p, frame, point);
     uint64_t count = aspace_read(p->as, frame->elr, bytes, sizeof bytes, ACCESS_EXECUTE);
     bool canonical = frame->far >> 47 == 0 || frame->far >> 47 == 0x1ffff;      // else #GP
-    exception_access(out, frame->elr, canonical && emu_writes_operand(p, frame, frame->far), canonical ? frame->far : ~0ull);
+    exception_access(out, frame->elr, 0, canonical ? frame->far : ~0ull);
+    if (canonical)
+        emu_fault_as_x64(p, frame, out);
     if (ordered == EMU_EXCEPTION || x64_decode(bytes, count, frame->elr, &insn) != X64_OK)
         return EMU_EXCEPTION;
 

@@ -179,6 +179,14 @@ static bool is_old(const struct emu_process *p, const struct region *region)
     return (region->dead || region->verify) && !region->once;
 }
 
+// The instruction that the kernel executed at the point has raised.
+static void raised(struct emu_process *p, struct trap_frame *frame, const struct lower_point *point, struct exception *out)
+{
+    state_to_x64(p, frame, point);
+    if (out->code == STATUS_ACCESS_VIOLATION)
+        emu_fault_as_x64(p, frame, out);
+}
+
 // No lock held: what the instruction stores may hit code, and then the translator is told.
 static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame, const struct region *region,
                                  const struct lower_point *point, struct exception *out)
@@ -191,7 +199,7 @@ static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame
     if (outcome == EMU_NOT_MINE)
         outcome = unsupported(&insn, bytes, out);
     if (outcome == EMU_EXCEPTION)
-        state_to_x64(p, frame, point);
+        raised(p, frame, point, out);
     if (outcome == EMU_RESUME && is_old(p, region)) {
         frame->x[9] = insn.rip + insn.length;
         frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
@@ -213,7 +221,7 @@ static enum emu_outcome svc_fp(struct emu_process *p, struct trap_frame *frame, 
     if (outcome == EMU_NOT_MINE)
         outcome = unsupported(&insn, bytes, out);
     if (outcome == EMU_EXCEPTION) {
-        state_to_x64(p, frame, point);
+        raised(p, frame, point, out);
         return outcome;
     }
     if (is_old(p, region)) {
@@ -284,18 +292,6 @@ enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16
     if (!point)
         return EMU_NOT_MINE;
     return immediate == SVC_EMU_FP ? svc_fp(p, frame, region, point, out) : svc_insn(p, frame, region, point, out);
-}
-
-bool emu_writes_operand(struct emu_process *p, const struct trap_frame *frame, uint64_t address)
-{
-    struct x64_insn insn;
-    struct exception unused;
-    uint8_t bytes[X64_LENGTH_MAX];
-    if (decode_at(p, frame->elr, &insn, bytes, &unused) != EMU_RESUME)
-        return false;
-    if (insn.op == X64_ENTER)               // its last access is to the new top of the stack (SDM vol. 2, ENTER)
-        return address == frame->sp - 8 - 8 * ((uint64_t)insn.opd[1].value & 31) - (uint16_t)insn.opd[0].value;
-    return insn.op == X64_MASKMOVDQU || ((insn.form & X64_F_MEM) && (insn.opd[insn.mem_operand].access & X64_WRITE));
 }
 
 static enum emu_outcome retry_locked(struct emu_process *p, struct trap_frame *frame)
