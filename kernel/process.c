@@ -85,6 +85,7 @@ static void add_counters(struct process_counters *sum, const struct process_coun
     sum->entries_syscall += more->entries_syscall;
     sum->entries_fault += more->entries_fault;
     sum->mode_switches += more->mode_switches;
+    sum->exact_fp += more->exact_fp;
 }
 
 static void take_apart(struct process *process)

@@ -24,7 +24,7 @@ struct emu_features {          // of the core; probed once (ID_AA64*). All false
 
 enum memory_model { MODEL_PLAIN, MODEL_TSO };
 
-// How MXCSR is kept. FP_FAST: in FPCR and FPSR, all exceptions masked, FTZ = DAZ, DE not tracked. FP_EXACT: in the context (CTX_MXCSR);
+// How MXCSR is kept. FP_FAST: in FPCR and FPSR, all exceptions masked, no FTZ, no DAZ, DE not tracked. FP_EXACT: in the context (CTX_MXCSR);
 // see lower_exact.c.
 enum fp_model { FP_FAST, FP_EXACT };
 

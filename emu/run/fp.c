@@ -87,7 +87,7 @@ void fp_set_mxcsr(struct emu_process *p, const struct trap_frame *frame, uint32_
 
 bool fp_fits_fast(uint32_t mxcsr)
 {
-    return (mxcsr & MXCSR_MASKS) == MXCSR_MASKS && !(mxcsr & MXCSR_FTZ) == !(mxcsr & MXCSR_DAZ);
+    return (mxcsr & (MXCSR_MASKS | MXCSR_FTZ | MXCSR_DAZ)) == MXCSR_MASKS;
 }
 
 void fp_enter(struct emu_process *p, const struct trap_frame *frame)

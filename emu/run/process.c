@@ -189,6 +189,7 @@ status_t process_make_exact(struct emu_process *p)
     // code that branches among itself may go on; its thread keeps MXCSR as FP_FAST does until it leaves.
     drop_all(p);
     p->fp_model = FP_EXACT;
+    p->counters.exact_fp = 1;
     return STATUS_SUCCESS;
 }
 
@@ -276,6 +277,7 @@ void emu_count(struct emu_process *p, struct process_counters *out)
     out->entries_syscall += p->counters.entries_syscall;
     out->entries_fault += p->counters.entries_fault;
     out->mode_switches += p->finished_switches;
+    out->exact_fp += p->counters.exact_fp;
     for (uint32_t i = 0; i < p->cpu_area_count; i++)
         out->mode_switches += switches_of(p, p->cpu_areas[i]);
     spin_unlock(&emu_lock);

@@ -254,6 +254,8 @@ ffs_low:                            // mov rax, rsp; mov [rax+20h], rbx; push rb
 // NTSTATUS get(ULONG type, void *out, void *extra): 0 = MXCSR, 2 = x87 control word.
 stub_get_information:
     cbz w0, 1f
+    cmp w0, #0x100                  // EMU_INFORMATION_CONTROL
+    b.eq 3f
     cmp w0, #2
     b.ne 9f
     ldr x9, [x18, #TEB_CPU_AREA]
@@ -265,6 +267,8 @@ stub_get_information:
     ldr w10, [x9, #CTX_FP_EXACT]
     cbnz w10, 2f
     svc #SVC_EMU_EXACT
+    b 2f
+3:  ldr x9, [x18, #TEB_CPU_AREA]
 2:  ldr w11, [x9, #CTX_MXCSR]
     and w11, w11, #CTX_MXCSR_BITS
     mrs x9, s3_3_c4_c4_0            // FPCR
@@ -274,8 +278,8 @@ stub_get_information:
     mov w0, #0
     ret
 
-// NTSTATUS set(ULONG type, ULONG_PTR in, void *extra): 0 = MXCSR. What FP_FAST cannot keep (an exception that is not masked, FTZ without
-// DAZ or DAZ without FTZ) is for FP_EXACT.
+// NTSTATUS set(ULONG type, ULONG_PTR in, void *extra): 0 = MXCSR. What FP_FAST cannot keep (an exception that is not masked, FTZ, DAZ)
+// is for FP_EXACT.
 stub_set_information:
     cbnz w0, 9f
     ldr x9, [x18, #TEB_CPU_AREA]
@@ -283,12 +287,12 @@ stub_set_information:
     str w10, [x9, #CTX_MXCSR]
     ldr w11, [x9, #CTX_FP_EXACT]
     cbnz w11, 2f
-    orr w12, w1, #0x1f80
-    cmp w12, w1
-    b.ne 1f
-    eor w12, w1, w1, lsr #9         // FTZ and DAZ
-    tbz w12, #6, 2f
-1:  svc #SVC_EMU_EXACT
+    mov w12, #0x9fc0
+    and w12, w12, w1
+    mov w11, #0x1f80
+    eor w12, w12, w11
+    cbz w12, 2f
+    svc #SVC_EMU_EXACT
 2:  mxcsr_to_arm 1, 12, 11
     mov w0, #0
     ret

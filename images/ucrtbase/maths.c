@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Mathematics beyond newlib's: the Windows library's names and classifications, and the floating-point environment,
-// which in an ARM64EC process is the same FPCR and FPSR that translated code sees as MXCSR.
+// which in an ARM64EC process is the MXCSR that translated code sees.
 #include "images/ucrtbase/internal.h"
 #include <math.h>
 
@@ -59,44 +59,64 @@ int _set_FMA3_enable(int on) { (void)on; return 0; }
 int _get_FMA3_enable(void) { return 0; }
 
 // ---- floating-point environment ---------------------------------------------------------------------------------------------------
-static uint64_t fpcr(void) { uint64_t v; __asm__ volatile("mrs %0, fpcr" : "=r"(v)); return v; }
-static uint64_t fpsr(void) { uint64_t v; __asm__ volatile("mrs %0, fpsr" : "=r"(v)); return v; }
-static void fpcr_set(uint64_t v) { __asm__ volatile("msr fpcr, %0" ::"r"(v)); }
-static void fpsr_set(uint64_t v) { __asm__ volatile("msr fpsr, %0" ::"r"(v)); }
+// All through MXCSR. In an x64 process it is the one that x64 code sees; the emulator keeps it (ARM64EC ABI, x64 information). In an
+// Arm64 process it stands for FPCR and FPSR, and exceptions stay masked: neither this kernel nor most cores deliver them.
+#if defined(__arm64ec__)
+#include "kernel/abi/process.h"
+static uint32_t information(unsigned long type) {
+    uint32_t v;
+    ((long (*)(unsigned long, void *, void *))EMU_STUB_ADDRESS(EMU_STUB_GET_X64_INFORMATION))(type, &v, 0);
+    return v;
+}
+static uint32_t mxcsr(void) { return information(0); }
+static uint32_t mxcsr_control(void) { return information(EMU_INFORMATION_CONTROL); }
+static void mxcsr_set(uint32_t v) { ((long (*)(unsigned long, uintptr_t, void *))EMU_STUB_ADDRESS(EMU_STUB_SET_X64_INFORMATION))(0, v, 0); }
+#else
+static uint32_t mxcsr(void) {
+    uint64_t c, s;
+    __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(c), "=r"(s));
+    return (uint32_t)(0x1f80 | (s & 1) | (s >> 1 & 15) << 2 | (s >> 7 & 1) << 1 | (c >> 22 & 1) << 14 | (c >> 23 & 1) << 13 |
+                      (c >> 24 & 1 ? 0x8040 : 0));
+}
+static uint32_t mxcsr_control(void) { return mxcsr(); }      // the flags in it may be rough
+static void mxcsr_set(uint32_t v) {
+    uint64_t c = (uint64_t)(v >> 14 & 1) << 22 | (uint64_t)(v >> 13 & 1) << 23 | (uint64_t)((v & 0x8040) != 0) << 24;
+    uint64_t s = (v & 1) | (v >> 2 & 15) << 1 | (v >> 1 & 1) << 7;
+    __asm__ volatile("msr fpcr, %0\n\tmsr fpsr, %1" : : "r"(c), "r"(s));
+}
+#endif
 
-// _controlfp words: exceptions 0x10 invalid 8 divide 4 overflow 2 underflow 1 inexact 0x80000 denormal (1 = masked);
-// rounding 0x300 (near, down, up, chop); precision 0x30000 always 53 bits; denormals 0x3000000 (save 0, flush 0x1000000).
-static const struct { uint32_t win; uint32_t status, enable; } exceptions[] = {
-    { 0x10, 1, 0x100 }, { 8, 2, 0x200 }, { 4, 4, 0x400 }, { 2, 8, 0x800 }, { 1, 0x10, 0x1000 }, { 0x80000, 0x80, 0x8000 },
-};
-enum { EXCEPTIONS = 6 };
-static unsigned status_word(uint64_t bits) {
+// _controlfp words: exceptions 0x10 invalid 8 divide 4 overflow 2 underflow 1 inexact 0x80000 denormal (1 = masked); rounding 0x300
+// (near, down, up, chop, as MXCSR has them); precision 0x30000 always 53 bits; denormals 0x3000000: kept, flushed, operands, results.
+static const struct { uint32_t win, flag; } exceptions[] = { { 0x10, 1 }, { 8, 4 }, { 4, 8 }, { 2, 16 }, { 1, 32 }, { 0x80000, 2 } };
+enum { EXCEPTIONS = 6, MASKS = 7, FLAGS = 0x3f, DAZ = 0x40, FTZ = 0x8000 };
+static unsigned to_win(uint32_t flags) {
     unsigned w = 0;
-    for (int i = 0; i < EXCEPTIONS; i++) if (bits & exceptions[i].status) w |= exceptions[i].win;
+    for (int i = 0; i < EXCEPTIONS; i++) if (flags & exceptions[i].flag) w |= exceptions[i].win;
     return w;
 }
-static unsigned control_word(void) {
-    static const unsigned rounding[] = { 0, 0x200, 0x100, 0x300 };     // FPCR: near, up, down, chop
-    uint64_t c = fpcr();
-    unsigned w = rounding[c >> 22 & 3] | 0x10000;
-    if (c & 1u << 24) w |= 0x1000000;
-    for (int i = 0; i < EXCEPTIONS; i++) if (!(c & exceptions[i].enable)) w |= exceptions[i].win;
-    return w;
+static uint32_t from_win(unsigned w) {
+    uint32_t flags = 0;
+    for (int i = 0; i < EXCEPTIONS; i++) if (w & exceptions[i].win) flags |= exceptions[i].flag;
+    return flags;
 }
-unsigned _statusfp(void) { return status_word(fpsr()); }
+static unsigned control_word_of(uint32_t m) {
+    static const unsigned denormals[] = { 0, 0x2000000, 0x3000000, 0x1000000 };     // by DAZ and FTZ
+    return to_win(m >> MASKS & FLAGS) | (m >> 13 & 3) << 8 | 0x10000 | denormals[(m & DAZ ? 1 : 0) | (m & FTZ ? 2 : 0)];
+}
+static unsigned control_word(void) { return control_word_of(mxcsr_control()); }
+unsigned _statusfp(void) { return to_win(mxcsr()); }
 unsigned _clearfp(void) {
-    unsigned w = status_word(fpsr());
-    fpsr_set(fpsr() & ~0x9full);
-    return w;
+    uint32_t m = mxcsr();
+    mxcsr_set(m & ~(uint32_t)FLAGS);
+    return to_win(m);
 }
-// Trapping exceptions stay masked: neither this kernel nor most cores deliver them.
 unsigned _control87(unsigned value, unsigned mask) {
-    static const uint8_t rounding[] = { 0, 2, 1, 3 };
-    unsigned w = (control_word() & ~mask) | (value & mask);
-    uint64_t c = fpcr() & ~(3ull << 22 | 1ull << 24);
-    c |= (uint64_t)rounding[w >> 8 & 3] << 22;
-    if (w & 0x1000000) c |= 1u << 24;
-    fpcr_set(c);
+    uint32_t m = mxcsr_control();
+    unsigned w = (control_word_of(m) & ~mask) | (value & mask), denormals = w >> 24 & 3;
+    if (mask & 0x308031f)
+        mxcsr_set((m & FLAGS) | from_win(w) << MASKS | (w >> 8 & 3) << 13 | (denormals == 1 || denormals == 2 ? DAZ : 0)
+                  | (denormals == 1 || denormals == 3 ? FTZ : 0));
     return control_word();
 }
 unsigned _controlfp(unsigned value, unsigned mask) { return _control87(value, mask & ~0x80000u); }
@@ -105,7 +125,7 @@ errno_value _controlfp_s(unsigned *now, unsigned value, unsigned mask) {
     if (now) *now = w;
     return 0;
 }
-void _fpreset(void) { fpcr_set(0); fpsr_set(0); }
+void _fpreset(void) { mxcsr_set(0x1f80); }
 
 // fenv_t of the Windows library: two words, control and status in _controlfp's bits.
 struct win_fenv { unsigned control, status; };
@@ -116,11 +136,7 @@ int ucrt_fesetround(int mode) {
     return 0;
 }
 int ucrt_fegetenv(struct win_fenv *e) { *e = (struct win_fenv){ control_word(), _statusfp() }; return 0; }
-static void raise_bits(unsigned bits) {
-    uint64_t s = fpsr();
-    for (int i = 0; i < EXCEPTIONS; i++) if (bits & exceptions[i].win) s |= exceptions[i].status;
-    fpsr_set(s);
-}
+static void raise_bits(unsigned bits) { mxcsr_set(mxcsr() | from_win(bits)); }
 int ucrt_fesetenv(const struct win_fenv *e) { _control87(e->control, ~0u); _clearfp(); raise_bits(e->status); return 0; }
 int ucrt_feholdexcept(struct win_fenv *e) { ucrt_fegetenv(e); _clearfp(); return 0; }
 int ucrt_feupdateenv(const struct win_fenv *e) { unsigned now = _statusfp(); ucrt_fesetenv(e); raise_bits(now); return 0; }

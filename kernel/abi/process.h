@@ -86,5 +86,6 @@ enum emu_stub {
     EMU_STUB_DISPATCH_EXACT = 10,     // EMU_STUB_DISPATCH of FP_EXACT: in the page at EMU_STUBS_EXACT
     EMU_STUB_COUNT = 11,
 };
+#define EMU_INFORMATION_CONTROL 0x100  // type of EMU_STUB_GET_X64_INFORMATION: MXCSR, but its flags may be rough; so it costs nothing
 #define EMU_STUB_ADDRESS(n) (EMU_STUBS_BASE + 32u * (n))
 #define EMU_RET_BYTE       (EMU_STUBS_BASE + 0xf000u)   // one x64 RET (C3) in a page of x64 code: misaligned callers return through it

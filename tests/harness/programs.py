@@ -10,7 +10,7 @@ from harness.schedule import BUILD, JANUS, REPO, Job, Result, command
 
 TIMEOUT = 120
 FIELDS = {"program", "programs", "arguments", "stdin", "options", "variants", "files", "timeout", "exit_code", "stdout",
-          "share", "share_after", "stdout_contains", "stdout_lacks", "stderr_contains", "stderr_lacks", "stats", "same_stats", "skip"}
+          "share", "share_after", "stdout_contains", "stdout_lacks", "stderr_contains", "stderr_lacks", "stats", "stats_most", "same_stats", "skip"}
 
 
 class Description:
@@ -64,7 +64,7 @@ def _run(fields, program, options, name):
         return Result(skips=[(name, fields["skip"])])
     timeout = fields.get("timeout", TIMEOUT)
     words = [JANUS, "--timeout", str(timeout), *fields.get("options", []), *options]
-    words += ["--stats"] if "stats" in fields or "same_stats" in fields else []
+    words += ["--stats"] if {"stats", "stats_most", "same_stats"} & set(fields) else []
     for file in fields.get("files", []):
         words += ["--file", _place(file)]
     with tempfile.TemporaryDirectory(prefix="janus-share-") as directory:
@@ -124,4 +124,7 @@ def check(fields, done):
     for key, least in fields.get("stats", {}).items():
         if not isinstance(stats.get(key), (int, float)) or stats[key] < least:
             wrong.append(f"stats: {key} is {stats.get(key)!r}, expected at least {least}")
+    for key, most in fields.get("stats_most", {}).items():
+        if not isinstance(stats.get(key), (int, float)) or stats[key] > most:
+            wrong.append(f"stats: {key} is {stats.get(key)!r}, expected at most {most}")
     return wrong

@@ -57,7 +57,7 @@ class ProgramChecks(unittest.TestCase):
         self.assertEqual(programs.check(right, done), [])
         for change in ({"exit_code": 0}, {"stdout": ["one"]}, {"stdout_contains": ["three"]}, {"stderr_contains": ["one"]},
                        {"stdout_lacks": ["one"]}, {"stderr_lacks": ["text"]}, {"stats": {"blocks": 6}},
-                       {"stats": {"nothing": 0}}):
+                       {"stats": {"nothing": 0}}, {"stats_most": {"blocks": 4}}, {"stats_most": {"nothing": 9}}):
             self.assertEqual(len(programs.check({**right, **change}, done)), 1, change)
 
 

@@ -31,12 +31,12 @@ static void fail(const char *why)
     ExitProcess(2);
 }
 
-// What the fast floating-point model cannot keep (an exception that is not masked, FTZ without DAZ) ends it.
+// What the fast floating-point model cannot keep (an exception that is not masked, FTZ, DAZ) ends it.
 static bool needs_exact(const struct oracle_vector *v)
 {
     uint32_t mxcsr;
     memcpy(&mxcsr, v->in.fx + ORACLE_FX_MXCSR, 4);
-    return (mxcsr & 0x1f80) != 0x1f80 || !(mxcsr & 0x8000) != !(mxcsr & 0x40);
+    return (mxcsr & 0x9fc0) != 0x1f80;
 }
 
 // ---- running: each exception ends one sequence and begins the next

