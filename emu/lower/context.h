@@ -148,6 +148,7 @@ struct lower_context {
     const struct lower_block *block;
     uint16_t live;
     uint8_t temps;
+    bool unaligned;                 // no LDAR and STLR for it
     uint8_t loose;                  // its fields that are read at run time: in x30 and x6 until it is done
     // of the block so far: x64 registers whose value mod 16 has been checked (lower_sse_align)
     uint16_t aligned_known;

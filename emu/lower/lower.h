@@ -46,6 +46,9 @@ struct lower_config {
     // source's context: whether one of these bytes of an operand is known to change.
     bool verify;
     bool (*is_loose)(void *context, uint64_t va, unsigned bytes);
+    // Called with the source's context, may be NULL: whether accesses of the instruction at rip are often unaligned, so that LDAR and STLR
+    // are no use in it.
+    bool (*is_unaligned)(void *context, uint64_t rip);
     bool trap_by_brk;          // `brk #n` instead of `svc #n`: for test programs under an operating system that has its own svc
 };
 

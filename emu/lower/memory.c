@@ -4,7 +4,7 @@
 // Under MODEL_TSO every load is acquire (RCpc is enough) and every store release, in the mixed scheme that the checks of the
 // technique sheet found sound (I1 on v8.0, H4 with LRCPC, E3 with LRCPC and LSE): an access whose address is just a register
 // is LDAR or LDAPR / STLR; any other is LDR; DMB ISHLD / DMB ISHST; STR, which counts the same as add and LDAR. LRCPC2 adds a
-// signed 9-bit offset. Vector accesses are always of the second kind. Locked operations are in lower_atomic.c.
+// signed 9-bit offset. What is often unaligned is of the second kind, too: LDAR and STLR fault there. Vector accesses are always of the second kind. Locked operations are in lower_atomic.c.
 #include "emu/lower/verify.h"
 
 bool lower_tso(const struct lower_context *cx)
@@ -171,7 +171,7 @@ void lower_load(struct lower_context *cx, unsigned log2_bytes, enum a64_load kin
 {
     struct a64_buf *b = cx->b;
     const struct emu_features *f = &cx->config->features;
-    if (lower_tso(cx) && mem.index == A64_ZR) {
+    if (lower_tso(cx) && mem.index == A64_ZR && !cx->unaligned) {
         if (f->lrcpc2 && a64_ldst_simm_ok(mem.offset)) {
             a64_ldapur(b, log2_bytes, rt, mem.base, mem.offset);
             sign_extend(cx, log2_bytes, kind, rt);
@@ -196,7 +196,7 @@ void lower_load(struct lower_context *cx, unsigned log2_bytes, enum a64_load kin
 void lower_store(struct lower_context *cx, unsigned log2_bytes, a64_reg rt, struct lower_mem mem)
 {
     struct a64_buf *b = cx->b;
-    if (lower_tso(cx) && mem.index == A64_ZR) {
+    if (lower_tso(cx) && mem.index == A64_ZR && !cx->unaligned) {
         if (cx->config->features.lrcpc2 && a64_ldst_simm_ok(mem.offset)) {
             a64_stlur(b, log2_bytes, rt, mem.base, mem.offset);
             return;

@@ -221,6 +221,7 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
     cx->live = insn->live;
     cx->temps = 0;
     cx->loose = 0;
+    cx->unaligned = lower_tso(cx) && cx->config->is_unaligned && cx->config->is_unaligned(cx->source->context, x->rip);
     // A REP string instruction changes registers before it is over, so its own faults need the flags too.
     bool resumes = x64_op_info(x->op)->attributes & X64_A_STRING && x->prefixes & (X64_P_REP | X64_P_REPNE);
     lower_flags_protect(cx, arm_registers(x64_gprs_written(x)), resumes ? X64_ARITH_FLAGS : insn->live & ~x64_flags_killed(x));

@@ -23,6 +23,29 @@ static const struct ordered ordered_forms[] = {     // Arm ARM C6: size is bits 
     { 0x3fe00c00, 0x19000000, false, true  },       // STLUR
 };
 
+enum { UNALIGNED_OFTEN = 8, UNALIGNED_MOST = 65536 };
+
+bool locked_unaligned(const struct code_cache *cache, uint64_t rip)
+{
+    return (uintptr_t)map_get(&cache->unaligned, rip) >= UNALIGNED_OFTEN;
+}
+
+// An access of the instruction was done here. If that happens often, it is translated anew.
+static void note_unaligned(struct emu_process *p, uint64_t pc, uint64_t rip)
+{
+    spin_lock(&emu_lock);
+    struct region *region = state_region(p, pc);
+    if (region && !region->dead) {
+        struct map *map = &region->cache->unaligned;
+        if (map->used >= UNALIGNED_MOST)
+            map_clear(map);
+        uintptr_t count = (uintptr_t)map_get(map, rip) + 1;
+        if (map_put(map, rip, (void *)count) && count == UNALIGNED_OFTEN)
+            region_evict(region);
+    }
+    spin_unlock(&emu_lock);
+}
+
 static void barrier(void)
 {
     __asm__ volatile("dmb ish" ::: "memory");
@@ -107,9 +130,12 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
     // Regions stay as long as a thread can be in them.
     if (!point)
         return EMU_NOT_MINE;
+    uint64_t pc = frame->elr;
     enum emu_outcome ordered = do_ordered(p, frame, region, word);
-    if (ordered == EMU_RESUME)
+    if (ordered == EMU_RESUME) {
+        note_unaligned(p, pc, point->rip);
         return EMU_RESUME;
+    }
 
     struct x64_insn insn;
     uint8_t bytes[X64_LENGTH_MAX];

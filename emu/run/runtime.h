@@ -82,6 +82,7 @@ struct code_cache {
     uint32_t chunk_count, chunk_most;       // those that have memory; bound of that
     struct code_chunk *filling;             // NULL: none
     uint64_t turns;
+    struct map unaligned;                   // rip of an ordered access -> how often it was not aligned
     struct map by_rip;                      // rip -> struct region * that has an entry there
     struct map by_page;                     // x64 page va -> struct page_regions *
 };
@@ -184,6 +185,9 @@ enum emu_outcome versions_find(struct emu_process *p, struct region *first, uint
 bool versions_add(struct region *region);       // into the chain of its address; false: no memory
 void versions_remove(struct region *region);
 void versions_clear(struct emu_process *p);
+
+// locked.c: whether ordered accesses of the instruction have been unaligned so often that it is to do without LDAR and STLR.
+bool locked_unaligned(const struct code_cache *cache, uint64_t rip);
 
 // state.c
 struct region *state_region(struct emu_process *p, uint64_t pc);

@@ -29,6 +29,7 @@ static _Alignas(16) uint8_t work_buffer[LOWER_WORK_BYTES];
 
 struct reading {                            // state of one translation's code reads
     struct emu_process *p;
+    const struct code_cache *cache;
     bool shared, watch, verify;
     uint32_t page_count;
     struct region_page pages[REGION_PAGES];
@@ -87,6 +88,12 @@ static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
     return done;
 }
 
+static bool is_unaligned(void *context, uint64_t rip)
+{
+    struct reading *r = context;
+    return locked_unaligned(r->cache, rip);
+}
+
 static bool is_loose(void *context, uint64_t va, unsigned bytes)
 {
     struct reading *r = context;
@@ -125,11 +132,11 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
 {
     bool shared = kind == TRANSLATE_SHARED, once = kind == TRANSLATE_ONCE, verify = kind == TRANSLATE_VERIFIED;
     struct code_cache *cache = shared ? shared_cache(p) : &p->private_cache;
-    struct reading reading = { .p = p, .shared = shared, .watch = !once, .verify = verify };
+    struct reading reading = { .p = p, .cache = cache, .shared = shared, .watch = !once, .verify = verify };
     struct code_source source = { read_code, is_ec, &reading };
     struct lower_config config = { .features = emu_features, .model = p->model, .fp_model = p->fp_model,
                                    .stub_dispatch = stub_dispatch(p), .max_instructions = instructions,
-                                   .verify = verify, .is_loose = is_loose };
+                                   .verify = verify, .is_loose = is_loose, .is_unaligned = is_unaligned };
     struct lower_result result;
     for (uint32_t least = CODE_LEAST;;) {
         uint8_t *kernel;
