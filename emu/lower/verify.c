@@ -34,11 +34,12 @@ static bool among(const uint16_t *ops, size_t count, uint16_t op)
 uint8_t lower_loose_fields(const struct x64_insn *insn)
 {
     uint8_t fields = 0;
-    bool names_mmx = false;
-    for (unsigned i = 0; i < insn->operand_count; i++)
-        names_mmx |= insn->opd[i].kind == X64_OPD_MMX || insn->opd[i].kind == X64_OPD_SEG;
-    if (names_mmx)
-        return 0;
+    for (unsigned i = 0; i < insn->operand_count; i++) {
+        const struct x64_operand *opd = &insn->opd[i];
+        bool part_of_rsp = opd->kind == X64_OPD_GPR && opd->reg == X64_RSP && opd->size < 4;     // needs all temporaries
+        if (opd->kind == X64_OPD_MMX || opd->kind == X64_OPD_SEG || part_of_rsp)
+            return 0;
+    }
     const struct x64_operand *last = insn->operand_count ? &insn->opd[insn->operand_count - 1] : NULL;
     if (insn->imm_bytes && last && last->kind == X64_OPD_REL
         && (insn->op == X64_JMP || insn->op == X64_CALL || insn->op == X64_JCC))

@@ -9,7 +9,7 @@
 #include "tests/fuzz/emitted.h"
 #include "tests/fuzz/fuzz.h"
 
-enum { CODE_WORDS = 1 << 16, ENTRIES = 512, EXITS = 2048, POINTS = 8192, GUARD = 64 };
+enum { CODE_WORDS = 1 << 16, ENTRIES = 512, EXITS = 2048, POINTS = 8192, HEADS = 512, CHECKED = 8192, GUARD = 64 };
 
 struct header {
     uint8_t features[2];        // one bit each, in the order of struct emu_features
@@ -28,6 +28,8 @@ struct buffers {
     struct lower_entry entries[ENTRIES];
     struct lower_exit exits[EXITS];
     struct lower_point points[POINTS];
+    struct lower_entry heads[HEADS];
+    uint8_t checked[2][CHECKED];
     _Alignas(16) uint8_t work[LOWER_WORK_BYTES];
 };
 static struct buffers first_buffers, second_buffers;
@@ -50,10 +52,16 @@ static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
     return n;
 }
 
+static bool is_loose(void *context, uint64_t va, unsigned bytes)
+{
+    (void)context;
+    return (va + bytes) % 5 < 3;
+}
+
 static struct lower_config configure(const struct header *h)
 {
     struct lower_config c = { .model = h->variant & 1 ? MODEL_TSO : MODEL_PLAIN, .fp_model = h->variant & 4 ? FP_EXACT : FP_FAST, .trap_by_brk = h->variant & 2, .code_va = 0x7ffd00100000,
-                              .stub_dispatch = 0x7ffd00000000, .max_instructions = h->max_instructions };
+                              .stub_dispatch = 0x7ffd00000000, .max_instructions = h->max_instructions, .verify = h->variant & 8, .is_loose = is_loose };
     bool *feature = (bool *)&c.features;
     for (unsigned i = 0; i < sizeof c.features; i++)
         feature[i] = h->features[i / 8 % 2] >> i % 8 & 1;
@@ -63,7 +71,8 @@ static struct lower_config configure(const struct header *h)
 static struct lower_result prepare(struct buffers *b, const struct header *h, uint8_t fill)
 {
     struct lower_result r = { .code = b->words, .code_capacity = CODE_WORDS, .entries = b->entries, .entry_capacity = ENTRIES,
-                              .exits = b->exits, .exit_capacity = EXITS, .points = b->points, .point_capacity = POINTS, .work = b->work };
+                              .exits = b->exits, .exit_capacity = EXITS, .points = b->points, .point_capacity = POINTS, .heads = b->heads, .head_capacity = HEADS,
+                              .checked = b->checked[0], .checked_mask = b->checked[1], .checked_capacity = CHECKED, .work = b->work };
     if (h->variant & 128) {
         r.code_capacity = h->room * 4u;
         r.entry_capacity = h->room & 7;
@@ -73,6 +82,14 @@ static struct lower_result prepare(struct buffers *b, const struct header *h, ui
     memset(b->work, fill, sizeof b->work);
     memset(b->words + r.code_capacity, 0x5a, GUARD * 4);
     return r;
+}
+
+static void check_verified(const struct lower_result *r, uint64_t rip)
+{
+    for (uint32_t i = 0; i < r->head_count; i++)
+        MUST(r->heads[i].offset < r->code_count * 4);
+    MUST(!r->checked_count || r->entry_count == 1);
+    MUST(r->version_exit == LOWER_NO_EXIT || (r->version_exit < r->exit_count && r->exits[r->version_exit].target == rip));
 }
 
 static void check_recovery(const struct lower_result *r)
@@ -91,6 +108,8 @@ static bool same_result(const struct lower_result *a, const struct lower_result 
 {
     if (a->code_count != b->code_count || a->entry_count != b->entry_count || a->exit_count != b->exit_count || a->point_count != b->point_count ||
         a->first != b->first || a->last != b->last || a->x64_instructions != b->x64_instructions || a->x64_bytes != b->x64_bytes ||
+        a->head_count != b->head_count || a->checked_count != b->checked_count || a->version_exit != b->version_exit ||
+        memcmp(a->checked, b->checked, a->checked_count) || memcmp(a->checked_mask, b->checked_mask, a->checked_count) ||
         memcmp(a->code, b->code, a->code_count * 4))
         return false;
     for (uint32_t i = 0; i < a->entry_count; i++)
@@ -131,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status != LOWER_OK)
         return 0;
     MUST(same_result(&r, &again));
+    check_verified(&r, rip);
     const char *defect = emitted_region_defect(&config, rip, &r);
     if (defect) {
         fprintf(stderr, "%s\n", defect);

@@ -3,6 +3,7 @@
 //
 //   play [-m MAX] [-t] [-f FEATURES] [-n NUMBER] [-v]
 //     -m MAX   instructions a region may have (1: every instruction a region of its own; 0: the default)
+//     -s       code that verifies itself, many operands read at run time
 //     -t       memory order TSO        -f  comma list of lse lrcpc lrcpc2 flagm flagm2 crc32 aes sha
 //     -n N     only vector N           -v  print the code of what fails
 //
@@ -42,9 +43,15 @@ static struct lower_entry entries[1 << 14];
 static struct lower_exit exits[1 << 14];
 static unsigned point_count, entry_count, exit_count;
 static uint64_t entry_base[1 << 14], exit_base[1 << 14];
+static uint8_t checked[2][8192];
 static _Alignas(16) uint8_t work[LOWER_WORK_BYTES];
 
-static struct lower_config config = { .stub_dispatch = ARM_BASE, .trap_by_brk = true };
+static bool is_loose(void *context, uint64_t va, unsigned bytes)
+{
+    (void)context;
+    return (va ^ va >> 5 ^ bytes) % 3 != 0;
+}
+static struct lower_config config = { .stub_dispatch = ARM_BASE, .trap_by_brk = true, .is_loose = is_loose };
 static struct oracle_vector vector;
 static struct oracle_state result;
 static unsigned outcome;
@@ -79,6 +86,7 @@ static uint64_t translate(uint64_t rip, bool once)
         .code = arm_code + arm_used, .code_capacity = ARM_WORDS - arm_used, .work = work,
         .entries = entries + entry_count, .entry_capacity = (1 << 14) - entry_count,
         .exits = exits + exit_count, .exit_capacity = (1 << 14) - exit_count,
+        .checked = checked[0], .checked_mask = checked[1], .checked_capacity = sizeof checked[0],
         .points = points + point_count, .point_capacity = (1 << 16) - point_count,
     };
     enum lower_status s = lower_region(&config, &source, rip, &r);
@@ -545,10 +553,11 @@ static bool read_all(void *to, size_t bytes)
 int main(int argc, char **argv)
 {
     long only = -1;
-    for (int c; (c = getopt(argc, argv, "m:tf:n:v")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "m:tsf:n:v")) != -1;) {
         switch (c) {
         case 'm': config.max_instructions = (uint32_t)atoi(optarg); break;
         case 't': config.model = MODEL_TSO; break;
+        case 's': config.verify = true; break;
         case 'f':
             config.features.lse = strstr(optarg, "lse") != 0;
             config.features.lrcpc = strstr(optarg, "lrcpc") != 0;
