@@ -226,18 +226,36 @@ bool lower_SQRTSS(struct lower_context *cx, const struct x64_insn *insn) { retur
 bool lower_SQRTSD(struct lower_context *cx, const struct x64_insn *insn) { return root_scalar(cx, insn, A64_X); }
 
 #define FLOAT_ONES 0x3f8000003f800000ull
+#define FPCR_FZ    (1u << 24)
 
+// MXCSR has no part in these: they round to nearest, denormals are zeros on both sides, and nothing is raised (emu/sse does the same).
 static bool reciprocal(struct lower_context *cx, const struct x64_insn *insn, bool of_root, bool is_scalar)
 {
+    struct a64_buf *b = cx->b;
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
+    a64_reg fpcr = lower_temp(cx), fpsr = lower_temp(cx), own = lower_temp(cx);
+    a64_mrs_fpcr(b, fpcr);
+    a64_mrs_fpsr(b, fpsr);
+    a64_mov_const(b, A64_W, own, FPCR_FZ);
+    a64_msr_fpcr(b, own);
     lower_literal_v(cx, 17, FLOAT_ONES, FLOAT_ONES);
     if (of_root) {
-        a64_fsqrt_v(cx->b, A64_4S, 16, s);
-        s = 16;
+        a64_fcmeq(b, A64_4S, 19, s, s);
+        a64_fsqrt_v(b, A64_4S, 18, s);
+        a64_fdiv_v(b, A64_4S, RESULT, 17, 18);
+        a64_fcmeq(b, A64_4S, 18, RESULT, RESULT);
+        a64_bic_v(b, A64_16B, 19, 19, 18);              // a NaN made of a number: x64's is negative
+        a64_shl_v(b, A64_4S, 19, 19, 31);
+        a64_orr_v(b, A64_16B, RESULT, RESULT, 19);
+    } else {
+        a64_fdiv_v(b, A64_4S, RESULT, 17, s);
     }
-    a64_fdiv_v(cx->b, A64_4S, is_scalar ? 16 : vd, 17, s);
+    a64_msr_fpcr(b, fpcr);
+    a64_msr_fpsr(b, fpsr);
     if (is_scalar)
-        put_low(cx, A64_W, vd, 16);
+        put_low(cx, A64_W, vd, RESULT);
+    else
+        a64_mov_v(b, vd, RESULT);
     return true;
 }
 bool lower_RCPPS(struct lower_context *cx, const struct x64_insn *insn) { return reciprocal(cx, insn, false, false); }
