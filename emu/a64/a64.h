@@ -138,6 +138,7 @@ void a64_mrs_fpsr(struct a64_buf *, a64_reg rt);
 void a64_msr_fpsr(struct a64_buf *, a64_reg rt);
 void a64_mrs_rndr(struct a64_buf *, a64_reg rt, bool reseeded);                // FEAT_RNG: a random number; Z when there is none
 void a64_cfinv(struct a64_buf *);                                           // FEAT_FlagM
+void a64_axflag(struct a64_buf *);                                          // FEAT_FlagM2
 void a64_rmif(struct a64_buf *, a64_reg rn, unsigned ror, unsigned mask);   // FEAT_FlagM
 void a64_svc(struct a64_buf *, unsigned value);
 void a64_brk(struct a64_buf *, unsigned value);

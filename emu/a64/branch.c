@@ -52,6 +52,7 @@ void a64_msr_fpcr(struct a64_buf *b, a64_reg rt) { a64_word(b, 0xd51b4400 | a64_
 void a64_mrs_fpsr(struct a64_buf *b, a64_reg rt) { a64_word(b, 0xd53b4420 | a64_zr_field(b, rt, 0)); }
 void a64_msr_fpsr(struct a64_buf *b, a64_reg rt) { a64_word(b, 0xd51b4420 | a64_zr_field(b, rt, 0)); }
 void a64_cfinv(struct a64_buf *b) { a64_word(b, 0xd500401f); }
+void a64_axflag(struct a64_buf *b) { a64_word(b, 0xd500405f); }
 void a64_rmif(struct a64_buf *b, a64_reg rn, unsigned ror, unsigned mask)
 {
     a64_word(b, 0xba000400 | a64_field(b, ror, 6, 15) | a64_zr_field(b, rn, 5) | a64_field(b, mask, 4, 0));

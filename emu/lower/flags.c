@@ -115,7 +115,7 @@ static void fcmp_to_hw(struct lower_context *cx)
     if (cx->flags.pa == PA_FCMP)
         pa_to_canonical(cx);
     if (cx->config->features.flagm2) {
-        a64_word(b, 0xd500405f);                // AXFLAG
+        a64_axflag(b);
     } else {
         uint8_t mark = cx->temps;
         a64_reg c = lower_temp(cx), z = lower_temp(cx);
