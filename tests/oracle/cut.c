@@ -186,14 +186,6 @@ static void note_results(struct generator *g, const struct x64_insn *i)
             known[r] = r == destination ? result : OPEN;
 }
 
-// The displacement of a memory operand stands before the immediates; for the operands rewritten here it has four bytes.
-static unsigned displacement_offset(const struct x64_insn *i, const uint8_t *bytes)
-{
-    const struct oracle_form *f = oracle_form_of(bytes, i->length);
-    unsigned immediates = f ? oracle_form_immediate_bytes(f) : 0;
-    return i->length - immediates - 4;
-}
-
 // Fits for a run? Its operands that name addresses are moved.
 static bool take(struct generator *g, const uint8_t *from, const struct x64_insn *i)
 {
@@ -202,7 +194,7 @@ static bool take(struct generator *g, const uint8_t *from, const struct x64_insn
     bool rip = i->form & X64_F_MEM && i->mem.base == X64_REG_RIP, absolute = i->form & X64_F_MEM && i->mem.base == X64_REG_NONE && i->mem.index == X64_REG_NONE;
     bool segment = (i->form & X64_F_MEM && i->mem.segment != X64_SEGMENT_NONE) || i->segment != X64_SEGMENT_NONE;
     bool bits = (i->op == X64_BT || i->op == X64_BTS || i->op == X64_BTR || i->op == X64_BTC) && i->opd[1].kind == X64_OPD_GPR;
-    if (oracle_rule_of(i, 0, 0) != RULE_NONE || attributes & (X64_A_PRIVILEGED | X64_A_IO | X64_A_VECTOR_ALL) || flow == X64_FLOW_TRAP ||
+    if (oracle_rule_of(i, 0, 0) != RULE_NONE || attributes & (X64_A_PRIVILEGED | X64_A_IO | X64_A_VECTOR_ALL) || flow == X64_FLOW_TRAP || i->op == X64_FNSTENV ||
         flow == X64_FLOW_SYSCALL || flow == X64_FLOW_JUMP_INDIRECT || flow == X64_FLOW_CALL_INDIRECT || flow == X64_FLOW_RETURN || (segment && (!absolute || bits)))
         return false;
     for (unsigned j = 0; flow != X64_FLOW_NEXT && j < i->length && (from[j] == 0x66 || (from[j] & 0xf0) == 0x40 || from[j] == 0x3e); j++)
@@ -214,9 +206,9 @@ static bool take(struct generator *g, const uint8_t *from, const struct x64_insn
     want_operands(g, i);
     struct piece *p = add_piece(from, i->length, from);
     if (segment && i->mem.segment == X64_GS)
-        put32(p->bytes + displacement_offset(i, from), ORACLE_GS_FIRST + gen_below(g, ORACLE_GS_BYTES / 16 - 4) * 16);
+        put32(p->bytes + oracle_displacement_offset(i, from), ORACLE_GS_FIRST + gen_below(g, ORACLE_GS_BYTES / 16 - 4) * 16);
     else if (rip || absolute)                       // RIP-relative: becomes relative when the place is known
-        put32(p->bytes + displacement_offset(i, from), pointer(g) + gen_below(g, 4) * 16);
+        put32(p->bytes + oracle_displacement_offset(i, from), pointer(g) + gen_below(g, 4) * 16);
     if (i->opd[0].kind == X64_OPD_REL) {
         p->rel_bytes = oracle_form_immediate_bytes(f);
         p->to = from + i->length + (i->opd[0].value - (int64_t)(i->rip + i->length));
@@ -262,7 +254,7 @@ static bool lay_out(struct generator *g, bool backward)
                 p->bytes[p->length - p->rel_bytes + j] = (uint8_t)((uint64_t)distance >> 8 * j);
         }
         if (x64_decode(p->bytes, p->length, g->va + p->at, &insn) == X64_OK && insn.form & X64_F_MEM && insn.mem.base == X64_REG_RIP) {
-            unsigned at = displacement_offset(&insn, p->bytes);
+            unsigned at = oracle_displacement_offset(&insn, p->bytes);
             put32(p->bytes + at, field(p->bytes + at, 4) - (g->va + behind));
         }
         memcpy(g->code + p->at, p->bytes, p->length);

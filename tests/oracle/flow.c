@@ -10,6 +10,12 @@ static bool join(uint16_t *at, uint16_t open)
     return changed;
 }
 
+static bool stores_status(const struct x64_insn *i)
+{
+    return i->op == X64_FNSTSW || i->op == X64_FNSTENV || i->op == X64_FNSAVE || i->op == X64_FXSAVE || i->op == X64_XSAVE || i->op == X64_XSAVEC ||
+           i->op == X64_XSAVEOPT;
+}
+
 bool oracle_flow(const uint8_t *code, unsigned length, uint64_t va, struct oracle_flow *flow)
 {
     struct x64_insn i;
@@ -26,6 +32,7 @@ bool oracle_flow(const uint8_t *code, unsigned length, uint64_t va, struct oracl
             changed |= join(&flow->open[at + i.length], after);
         }
     }
+    bool c1 = false;                                // C1 is open
     int cl = -1;                                    // known directly behind MOV CL
     for (unsigned at = 0; at < length; at += i.length) {
         flow->start[at] = true;
@@ -34,6 +41,9 @@ bool oracle_flow(const uint8_t *code, unsigned length, uint64_t va, struct oracl
             return true;
         }
         if (x64_flags_read(&i) & flow->open[at] & X64_ARITH_FLAGS || oracle_result_undefined(&i, cl))
+            return false;
+        c1 |= oracle_leaves_c1(&i);
+        if (c1 && stores_status(&i))
             return false;
         cl = i.op == X64_MOV && i.length == 2 && code[at] == 0xb1 ? code[at + 1] : -1;
         flow->returns |= i.op == X64_RET || i.op == X64_RET_FAR || i.op == X64_IRET;

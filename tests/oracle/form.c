@@ -312,3 +312,9 @@ const struct oracle_form *oracle_form_of(const uint8_t *bytes, unsigned length)
     }
     return 0;
 }
+
+unsigned oracle_displacement_offset(const struct x64_insn *insn, const uint8_t *bytes)
+{
+    const struct oracle_form *f = oracle_form_of(bytes, insn->length);
+    return insn->length - (f ? oracle_form_immediate_bytes(f) : 0) - 4;
+}

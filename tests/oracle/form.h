@@ -36,3 +36,6 @@ unsigned oracle_form_immediate_bytes(const struct oracle_form *f);
 
 // The form of an instruction, or null if the bytes are none.
 const struct oracle_form *oracle_form_of(const uint8_t *bytes, unsigned length);
+
+// Offset of a displacement of four bytes: it stands before the immediates.
+unsigned oracle_displacement_offset(const struct x64_insn *insn, const uint8_t *bytes);

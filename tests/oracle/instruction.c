@@ -269,6 +269,25 @@ static unsigned before(struct generator *g, const struct oracle_form *f, const s
     return 0;
 }
 
+// Behind an instruction that stores the x87 environment: what makers store differently is overwritten. AMD stores FIP, FDP and FOP only while
+// an exception waits (FXSAVE, XSAVE), Intel FOP only of unmasked exceptions; MXCSR_MASK has AMD's bit 17.
+static void after(struct generator *g, const struct oracle_form *f, const struct encoding *e)
+{
+    switch (f->sample.op) {
+    case X64_FXSAVE: case X64_XSAVE: case X64_XSAVEOPT: case X64_XSAVEC:
+        store16(g, e, 6, 0);
+        for (unsigned at = 8; at < 24; at += 4)
+            store32(g, e, at, 0);
+        store32(g, e, 28, 0xffff);
+        break;
+    case X64_FNSTENV: case X64_FNSAVE:
+        if (f->sample.opd[0].size == 28 || f->sample.opd[0].size == 108)
+            store16(g, e, 18, 0);
+        break;
+    default: break;
+    }
+}
+
 // ---- registers of the initial state that an instruction alone needs
 static void need_string(struct generator *g, const struct oracle_form *f)
 {
@@ -471,6 +490,7 @@ bool gen_instruction(struct generator *g, const struct oracle_form *f)
         return false;
     }
     write_encoding(g, &e);
+    after(g, f, &e);
     if (g->alone && x64_flow(&f->sample) != X64_FLOW_NEXT)
         land(g, f, patch, start);
     else if (patch)

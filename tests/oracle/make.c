@@ -100,7 +100,8 @@ static void set_masks(struct oracle_vector *v, const struct oracle_flow *flow)
         v->flags_mask &= ~(uint64_t)oracle_undefined_at_fault(&i);
     v->mxcsr_mask = 0xffff;
     v->gpr_mask = v->fsw_mask = v->xmm_mask = 0xffff;
-    v->fx_mask = ORACLE_FXM_ALL & ~ORACLE_FXM_FOP;  // Intel keeps the opcode only of unmasked exceptions, AMD of all
+    // AMD tells where the last x87 instruction was only while an exception waits.
+    v->fx_mask = v->out.fx[ORACLE_FX_FSW] & 0x80 ? ORACLE_FXM_ALL : ORACLE_FXM_ALL & ~(ORACLE_FXM_FOP | ORACLE_FXM_FIP | ORACLE_FXM_FDP);
     v->estimates = v->st_ulps = 0;
     for (unsigned at = 0; at < v->code_bytes && flow->start[at] && decode_at(v, v->code_va + at, &i); at += i.length)
         switch (oracle_rule_of(&i, 0, &registers)) {
@@ -110,7 +111,10 @@ static void set_masks(struct oracle_vector *v, const struct oracle_flow *flow)
             v->st_ulps |= 3;
             v->fsw_mask &= (uint16_t)~0x220;        // C1 and PE
             break;
-        default: break;
+        default:
+            if (oracle_leaves_c1(&i))
+                v->fsw_mask &= (uint16_t)~0x200;
+            break;
         }
     // How many elements of a gather are done before the one that faults is open (SDM vol. 2, VGATHERDPS).
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && i.form & X64_F_MEM && i.mem.vsib)
@@ -135,6 +139,10 @@ static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, b
         return false;                               // a changed return address leads to bytes that nobody chose as instructions
     // Whether bytes that the mask leaves out can fault is up to the processor (SDM vol. 2, MASKMOVDQU).
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && (i.op == X64_MASKMOVDQU || i.op == X64_VMASKMOVDQU || i.op == X64_MASKMOVQ))
+        return false;
+    // Which byte of a long operand faults first is the processor's business.
+    if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && v->fault_address & 0xfff &&
+        (x64_op_info((enum x64_op)i.op)->attributes & X64_A_VECTOR_ALL || i.op == X64_FLDENV || i.op == X64_FNSTENV))
         return false;
     if (!user)
         return true;
@@ -225,10 +233,12 @@ static bool generate(const struct oracle_making *m, struct generator *g, uint32_
 static uint64_t place(struct generator *g, const struct oracle_making *m, uint32_t number, unsigned length, unsigned *kept)
 {
     int walk;
+    const struct oracle_form *f;
     *kept = length;
     bool edge = number % EDGE_EVERY == 5 && !m->user && m->mode != MODE_CUT;
     if (edge && m->mode == MODE_FORMS)              // which shall show all their immediates
-        edge = !walks(form_of_number(m, number, &walk));
+        edge = (f = form_of_number(m, number, &walk)) && !walks(f) && f->sample.op != X64_UD0;    // AMD's UD0 has no ModRM
+
     if (edge && gen_chance(g, 70)) {
         if (gen_chance(g, 60) && length > 1)
             *kept -= 1 + gen_below(g, length < 8 ? length - 1 : 7);

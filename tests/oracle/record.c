@@ -11,13 +11,19 @@
 #include "tests/oracle/make.h"
 #include "tests/oracle/native.h"
 #include "tests/oracle/rules.h"
+#include "tests/oracle/shrink.h"
+#include "tests/oracle/text.h"
 
 static int usage(void)
 {
     fprintf(stderr, "usage: record forms|random COUNT SEED [FIRST] [-u] [-o FORM]\n"
                     "       record cut COUNT SEED [FIRST] FILE...\n"
                     "       record list\n"
-                    "       record coverage < VECTORS\n");
+                    "       record coverage < VECTORS\n"
+                    "       record text < VECTORS\n"
+                    "       record vectors < CASES\n"
+                    "       record drop FIRST END NUMBER < VECTOR\n"
+                    "       record zero PART NUMBER < VECTOR\n");
     return 2;
 }
 
@@ -79,6 +85,55 @@ static int list(void)
     return 0;
 }
 
+static struct oracle_change changes[ORACLE_MEMORY_BYTES / 8];
+
+static bool read_vector(void)
+{
+    return fread(&vector, sizeof vector, 1, stdin) == 1 && vector.magic == ORACLE_MAGIC && vector.code_bytes <= ORACLE_CODE_MAX &&
+           vector.change_count <= ORACLE_MEMORY_BYTES / 8 && fread(changes, sizeof *changes, vector.change_count, stdin) == vector.change_count;
+}
+
+static int to_text(void)
+{
+    for (bool first = true; read_vector(); first = false) {
+        if (!first)
+            printf("\n");
+        text_write(stdout, &vector, changes);
+    }
+    return feof(stdin) ? 0 : 2;
+}
+
+static int from_text(void)
+{
+    unsigned line = 0;
+    const char *wrong = 0;
+    int got;
+    while ((got = text_read(stdin, &vector, changes, &line, &wrong)) > 0) {
+        fwrite(&vector, sizeof vector, 1, stdout);
+        fwrite(changes, sizeof *changes, vector.change_count, stdout);
+    }
+    if (got < 0)
+        return fprintf(stderr, "record: line %u: %s\n", line, wrong), 2;
+    return 0;
+}
+
+// 0: one vector written; 1: cannot be; 2: trouble.
+static int smaller(int argc, char **argv, bool drop)
+{
+    if (argc != (drop ? 5 : 4))
+        return usage();
+    if (!read_vector())
+        return fprintf(stderr, "record: one vector was expected\n"), 2;
+    if (!native_open())
+        return perror("record"), 2;
+    uint32_t number = (uint32_t)strtoul(argv[argc - 1], 0, 0);
+    bool possible = drop ? oracle_drop(&vector, (unsigned)strtoul(argv[2], 0, 0), (unsigned)strtoul(argv[3], 0, 0), number) :
+                           oracle_simplify(&vector, argv[2]) && oracle_drop(&vector, 0, 0, number);
+    if (!possible || !oracle_execute(&vector))
+        return 1;
+    return write_vector() && !fflush(stdout) ? 0 : 2;
+}
+
 int main(int argc, char **argv)
 {
     const char *mode = argc > 1 ? argv[1] : "";
@@ -92,5 +147,11 @@ int main(int argc, char **argv)
         return list();
     if (!strcmp(mode, "coverage"))
         return coverage_report(stdin, stdout) != 0;
+    if (!strcmp(mode, "text"))
+        return to_text();
+    if (!strcmp(mode, "vectors"))
+        return from_text();
+    if (!strcmp(mode, "drop") || !strcmp(mode, "zero"))
+        return smaller(argc, argv, mode[0] == 'd');
     return usage();
 }

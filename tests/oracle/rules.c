@@ -160,3 +160,8 @@ bool oracle_result_undefined(const struct x64_insn *i, int cl)
     int64_t n = count->kind == X64_OPD_IMM ? count->value : cl;
     return i->op == X64_BSWAP || n < 0 || (n & 31) > 16;
 }
+
+bool oracle_leaves_c1(const struct x64_insn *i)
+{
+    return i->op == X64_FCOMI || i->op == X64_FCOMIP || i->op == X64_FUCOMI || i->op == X64_FUCOMIP;
+}

@@ -22,3 +22,6 @@ uint16_t oracle_undefined_at_fault(const struct x64_insn *insn);
 
 // The instruction's result is open (undefined.inc), so it is not generated. cl: its value if it is known, else -1.
 bool oracle_result_undefined(const struct x64_insn *insn, int cl);
+
+// FCOMI and its kin: C1 is cleared says Intel, AMD leaves it.
+bool oracle_leaves_c1(const struct x64_insn *insn);
