@@ -141,6 +141,7 @@ help:
 	@echo 'make bench       executed instructions of 24 workloads: native, ARM64EC, x64; tests/bench/README.md'
 	@echo 'make bench-peers the same workloads under Box64 and QEMU user in an arm64 Linux guest, side by side (fetches Debian packages)'
 	@echo 'make bench-fex   emitted arm64 instructions against a table of counts: FEX=TABLE; BENCH_OPTIONS="--code --match RE"'
+	@echo 'make bench-hot | bench-code    where the emulated instructions of the workloads go'
 	@echo 'make fuzz        libFuzzer under the sanitizers; TARGET=decode|translate|execute|pe T=SECONDS'
 	@echo 'make decoder-proof   the x64 decoder against Zydis, LLVM and this processor over the whole opcode space, with the differences'
 	@echo 'make kernel | test-kernel | images | host-tests     parts of it; objects compiles without linking'

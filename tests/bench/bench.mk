@@ -3,7 +3,7 @@
 BE := $(B)/bench
 WORKLOAD_C := $(sort $(wildcard tests/bench/workloads/*.c))
 # The same for every target, Linux programs too. A product and a sum are not contracted, so that all builds agree to the last bit.
-BENCH_FLAGS := -O2 -ffreestanding -fno-builtin -fno-stack-protector -ffp-contract=off
+BENCH_FLAGS := -O2 -ffreestanding -fno-builtin -fno-stack-protector -fomit-frame-pointer -ffp-contract=off
 
 define bench_flags
 $(call objects_of,$(1),$(WORKLOAD_C)): IMAGE_OWN = $$(IMAGE_WARN) -isystem $$(CLANG_INCLUDE) $$(BENCH_FLAGS)
@@ -47,17 +47,28 @@ bench-programs: $(BENCH_PROGRAMS) $(BE)/meter.dll $(BE)/far.dll
 bench: all bench-programs
 	$(Q)tests/bench/run $(BENCH_OPTIONS)
 
-# Counts of emitted instructions against a table of somebody else's: make bench-fex FEX=TABLE
-$(B)/host/fex: $(B)/host/obj/tests/bench/fex.o $(B)/host/libpure.a
-	$(call say,HOSTLD,$@)
-	$(Q)$(HOSTCC) $(HOST_FLAGS) -o $@ $^
+# Looking at what is emitted: counts against a table of somebody else's (make bench-fex FEX=TABLE), and a workload's code.
+define bench_host_tool
+$(B)/host/$(1): $(B)/host/obj/tests/bench/$(1).o $(B)/host/libpure.a
+	$$(call say,HOSTLD,$$@)
+	$$(Q)$$(HOSTCC) $$(HOST_FLAGS) -o $$@ $$^
+endef
+$(eval $(call bench_host_tool,fex))
+$(eval $(call bench_host_tool,code))
+
+bench-code: bench-programs $(B)/host/code
+	$(Q)tests/bench/code $(CODE)
+
+bench-hot: $(BE)/peer-x64 $(B)/host/code
+	$(Q)tests/bench/hot $(BENCH_OPTIONS)
 
 bench-fex: $(B)/host/fex
 	$(if $(FEX),,$(error name the table of counts: make bench-fex FEX=TABLE))
 	$(Q)tests/bench/fex $(BENCH_OPTIONS) $(FEX)
 
 # The same sources as Linux programs, for make bench-peers.
-PEER_FLAGS := -std=gnu17 -static -Wall -Wextra -Werror -I.
+# Position-independent code, as every Windows program is.
+PEER_FLAGS := -std=gnu17 -static -fPIC -no-pie -Wall -Wextra -Werror -I.
 $(BE)/peer-x64: peer_target := x86_64-linux-musl
 $(BE)/peer-arm64: peer_target := aarch64-linux-musl
 $(BE)/peer-x64 $(BE)/peer-arm64: tests/bench/peer_main.c $(WORKLOAD_C) images/crt/mem.c tests/bench/peer.h tests/bench/bench.h tests/bench/bench.mk | $(READY)
@@ -75,5 +86,5 @@ peer-deps:
 bench-peers: all bench-programs $(BE)/peer-x64 $(BE)/peer-arm64 $(BE)/peer-init peer-deps
 	$(Q)tests/bench/peers $(BENCH_OPTIONS)
 
-PHONIES += bench bench-programs bench-fex bench-peers peer-deps
-.PHONY: bench bench-programs bench-fex bench-peers peer-deps
+PHONIES += bench bench-programs bench-fex bench-code bench-hot bench-peers peer-deps
+.PHONY: bench bench-programs bench-fex bench-code bench-hot bench-peers peer-deps
