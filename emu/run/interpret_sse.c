@@ -16,7 +16,7 @@ enum emu_outcome machine_simd_exception(struct machine *m, uint32_t mxcsr)
 static bool may_write(void *context, unsigned operand, unsigned bytes)
 {
     struct machine *m = context;
-    (void)operand;                          // there is one memory operand
+    (void)operand;                          // there is one memory operand, VCVTPS2PH's
     return machine_may_write(m, machine_address(m), bytes);
 }
 
@@ -24,9 +24,6 @@ enum emu_outcome machine_run_sse(struct machine *m)
 {
     struct sse_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write, .may_write = may_write,
                          .mxcsr = fp_mxcsr(m->p, m->frame), .eflags = m->eflags };
-    const struct x64_operand *to = &m->insn->opd[0];
-    if (to->kind == X64_OPD_MEM && to->access & X64_WRITE && !machine_may_write(m, machine_address(m), to->size))
-        return EMU_EXCEPTION;               // VCVTPS2PH: a store that faults comes before #XM
     switch (sse_execute(m->insn, &io)) {
     case SSE_DONE:
         m->eflags = io.eflags;
