@@ -68,5 +68,7 @@ void emu_before_user(struct emu_process *p, const struct trap_frame *frame, uint
 // An interrupt came while the thread was at EL0; interrupts masked.
 void emu_interrupt(struct emu_process *p, const struct trap_frame *frame);
 
-void emu_invalidate(struct aspace *as, uva_t base, uint64_t size);  // code in the range has changed or gone
+// The program says that code in the range has changed. Translations need no such hint: stores are seen, or what was stored is
+// compared; only addresses of ARM64EC code are forgotten.
+void emu_invalidate(struct aspace *as, uva_t base, uint64_t size);
 void emu_count(struct emu_process *p, struct process_counters *out); // adds the translator's counters

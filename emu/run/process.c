@@ -252,14 +252,6 @@ void emu_invalidate(struct aspace *as, uva_t base, uint64_t size)
                 table_remove(p, slot->key);
                 map_remove(&p->ec_targets, slot->key);
             }
-        // Pages with translations are among the watched ones: walk the smaller set.
-        if ((end - first) / PAGE_BYTES < p->watched.used)
-            for (uva_t page = first; page < end; page += PAGE_BYTES)
-                invalidate_page(p, page);
-        else
-            for (struct map_slot *slot = NULL; (slot = map_next(&p->watched, slot));)
-                if (slot->key - first < end - first)
-                    invalidate_page(p, slot->key);
     }
     spin_unlock(&emu_lock);
 }

@@ -31,7 +31,10 @@ SIZE_T WINAPI VirtualQueryEx(HANDLE process, LPCVOID address, PMEMORY_BASIC_INFO
 SIZE_T WINAPI VirtualQuery(LPCVOID address, PMEMORY_BASIC_INFORMATION info, SIZE_T size) {
     return VirtualQueryEx(GetCurrentProcess(), address, info, size);
 }
-BOOL WINAPI FlushInstructionCache(HANDLE process, LPCVOID base, SIZE_T size) { return done(SYS(cache_flush, process, base, size)); }
+// In this process there is nothing to do: the kernel sees stores into code, and makes the caches agree when a page becomes executable.
+BOOL WINAPI FlushInstructionCache(HANDLE process, LPCVOID base, SIZE_T size) {
+    return process == GetCurrentProcess() || done(SYS(cache_flush, process, base, size));
+}
 BOOL WINAPI ReadProcessMemory(HANDLE process, LPCVOID address, LPVOID buffer, SIZE_T size, SIZE_T *count) {
     uint64_t n = 0;
     bool good = done(SYS(vm_read, process, address, buffer, size, &n));

@@ -54,7 +54,10 @@ NTSTATUS NTAPI NtWriteVirtualMemory(HANDLE process, PVOID address, PVOID buffer,
     if (done) *done = n;
     return status;
 }
-NTSTATUS NTAPI NtFlushInstructionCache(HANDLE process, PVOID base, SIZE_T size) { return SYS(cache_flush, process, base, size); }
+// In this process there is nothing to do: the kernel sees stores into code, and makes the caches agree when a page becomes executable.
+NTSTATUS NTAPI NtFlushInstructionCache(HANDLE process, PVOID base, SIZE_T size) {
+    return process == (HANDLE)-1 ? STATUS_SUCCESS : SYS(cache_flush, process, base, size);
+}
 
 // ---- files ------------------------------------------------------------------------------------------------------------
 // Synchronous: asynchronous procedure calls do not exist, an event is set when the transfer is done.

@@ -191,6 +191,30 @@ static void flags(uint8_t *at, uint32_t i)
         fail();
 }
 
+// Written by ARM64EC code: functions of system DLLs.
+static void (*writers[2])(void *, const void *, size_t);
+static void foreign(uint8_t *at, uint32_t i)
+{
+    uint8_t code[6] = { 0xb8, 0, 0, 0, 0, 0xc3 };
+    put4(code + 1, i);
+    writers[i % 2](at, code, sizeof code);
+    if (call(at, 0, 0) != i)
+        fail();
+}
+
+// Written by the kernel, and the program says so, although it need not.
+static void kernel(uint8_t *at, uint32_t i)
+{
+    uint8_t code[6] = { 0xb8, 0, 0, 0, 0, 0xc3 };
+    SIZE_T done;
+    put4(code + 1, i);
+    if (!WriteProcessMemory(GetCurrentProcess(), at, code, sizeof code, &done) || done != sizeof code)
+        fail();
+    FlushInstructionCache(GetCurrentProcess(), at, sizeof code);
+    if (call(at, 0, 0) != i)
+        fail();
+}
+
 // Everybody writes and calls the same function, one at a time.
 static volatile LONG busy;
 static void together(uint8_t *at, uint32_t i)
@@ -260,10 +284,12 @@ static void churn(uint8_t *at, uint32_t i)
         fail();
 }
 
+enum { WITHOUT_KERNEL = 13 };               // the first so many: "all"
 static const struct { const char *name; void (*once)(uint8_t *at, uint32_t i); } variants[] = {
     { "immediate", immediate }, { "immediate-unaligned", immediate_unaligned }, { "immediate-wide", immediate_wide },
     { "opcode", opcode }, { "whole", whole }, { "target", target }, { "branch", branch }, { "displacement", displacement },
-    { "next", next_instruction }, { "loop", loop }, { "flags", flags }, { "together", together }, { "remap", remap }, { "protect", protect }, { "churn", churn },
+    { "next", next_instruction }, { "loop", loop }, { "flags", flags }, { "foreign", foreign }, { "together", together },
+    { "remap", remap }, { "protect", protect }, { "kernel", kernel }, { "churn", churn },
 };
 
 static void (*once)(uint8_t *at, uint32_t i);
@@ -327,9 +353,21 @@ static void end_the_spinning(void)
     }
 }
 
+static void run_all(DWORD (WINAPI *start)(void *))
+{
+    HANDLE threads[16];
+    for (uint32_t i = 1; i < thread_count; i++)
+        threads[i] = CreateThread(NULL, 0, start, (void *)(uintptr_t)i, 0, NULL);
+    start((void *)0);
+    for (uint32_t i = 1; i < thread_count; i++)
+        WaitForSingleObject(threads[i], INFINITE);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    writers[0] = (void *)GetProcAddress(GetModuleHandleA("ntdll.dll"), "RtlMoveMemory");
+    writers[1] = (void *)GetProcAddress(GetModuleHandleA("ntdll.dll"), "memcpy");
     count = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 1000;
     thread_count = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 1;
     page = VirtualAlloc(NULL, 3 * 4096, MEM_RESERVE | MEM_COMMIT, PAGE_EXECUTE_READWRITE);
@@ -339,8 +377,8 @@ int main(int argc, char **argv)
         if (!strcmp(name, variants[i].name))
             once = variants[i].once;
     bool others = !strcmp(name, "others"), spins = !strcmp(name, "spin");
-    if (!page || thread_count < 1 || thread_count > 16 || (!once && !others && !spins)) {
-        fprintf(stderr, "usage: rewrite VARIANT COUNT [THREADS]\n");
+    if (!page || thread_count < 1 || thread_count > 16 || (!once && !others && !spins && strcmp(name, "all"))) {
+        fprintf(stderr, "usage: rewrite VARIANT|all COUNT [THREADS]\n");
         return 2;
     }
     if (once == churn)
@@ -353,14 +391,21 @@ int main(int argc, char **argv)
         *(volatile uint32_t *)page = 0xfceb90f3;
         start = spin;
     }
-    if (thread_count == 1 && once) {
-        run((void *)0);
+    if (!strcmp(name, "all")) {
+        for (unsigned i = 0; i < WITHOUT_KERNEL; i++) {
+            once = variants[i].once;
+            run_all(run);
+            if (wrong)
+                printf("wrong since %s\n", variants[i].name);
+        }
+    } else if (once) {
+        run_all(run);
     } else {
         for (uint32_t i = 0; i < thread_count; i++)
             threads[i] = CreateThread(NULL, 0, start, (void *)(uintptr_t)i, 0, NULL);
         if (others)
             write_for_others();
-        if (spins)
+        else
             end_the_spinning();
         for (uint32_t i = 0; i < thread_count; i++)
             WaitForSingleObject(threads[i], INFINITE);
