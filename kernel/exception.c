@@ -66,7 +66,7 @@ void context_build(const struct thread *thread, struct arm64_context *out)
         emu_show_mxcsr(thread->process->emu, thread->cpu_area, &out->fpcr, &out->fpsr);
     if (thread == thread_current() && exception_x64_state(thread))
         clear_homeless(out);
-    if (thread != thread_current() && thread->process->emu && frame->elr == EMU_STUB_ADDRESS(EMU_STUB_DISPATCH)) {
+    if (thread != thread_current() && thread->process->emu && (frame->elr == EMU_STUB_ADDRESS(EMU_STUB_DISPATCH) || frame->elr == EMU_STUB_ADDRESS(EMU_STUB_MISS))) {
         out->pc = frame->x[9];              // about to enter x64 code: a context was set
         out->cpsr ^= NZCV_C;
         clear_homeless(out);
@@ -180,6 +180,11 @@ void exception_deliver(struct trap_frame *frame, const struct exception *excepti
     record.parameter_count = exception->parameter_count < 4 ? exception->parameter_count : 4;
     for (unsigned i = 0; i < record.parameter_count; i++)
         record.parameters[i] = exception->parameters[i];
+    if (exception->code == STATUS_STACK_BUFFER_OVERRUN) {       // a fast fail: no handler may run any more
+        record.flags = EXCEPTION_NONCONTINUABLE;
+        exception_crash(frame, &record, exception->detail);
+        return;
+    }
     exception_deliver_record(frame, &record, exception->detail);
 }
 

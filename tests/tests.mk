@@ -4,7 +4,7 @@
 # Host tests: every tests/host/NAME_test.c is one program, linked with all pure sources (no kernel headers, no globals)
 # under the address and undefined-behaviour sanitizers. A line `// link: mm/foo.c -lZydis` in the test names more sources
 # and libraries it needs.
-PURE_C     := $(sort $(wildcard emu/x64/*.c emu/a64/*.c emu/lower/*.c emu/x87/*.c emu/sse/*.c loader/pe/*.c loader/arm64x/*.c))
+PURE_C     := $(sort $(wildcard emu/x64/*.c emu/a64/*.c emu/lower/*.c emu/x87/*.c emu/sse/*.c emu/crypto/*.c loader/pe/*.c loader/arm64x/*.c))
 HOST_TESTS := $(sort $(wildcard tests/host/*_test.c))
 HOST_BIN   := $(HOST_TESTS:tests/host/%.c=$(B)/host/%)
 HOST_FLAGS := -std=gnu17 -O1 -g -Wall -Wextra -Werror -I. -fsanitize=address,undefined -fno-sanitize-recover=all \

@@ -217,6 +217,7 @@ void lower_flags_canonical(struct lower_context *cx, uint16_t mask);            
 void lower_flags_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf polarity);    // SF ZF OF in NZCV and CF as INVERTED or DIRECT
 bool lower_flags_are_canonical(const struct lower_flags *f, uint16_t mask);
 void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live);  // written: arm64 registers about to change
+a64_reg lower_selector(struct lower_context *cx, unsigned segment);              // what a segment register reads as
 a64_reg lower_cf_bit(struct lower_context *cx);                                 // CF as 0 or 1 in a register
 void lower_cf_to_x7(struct lower_context *cx);                                  // CF out of NZCV, so that NZCV may change; keeps SF ZF OF's place
 uint32_t lower_recipe(const struct lower_flags *f);

@@ -41,6 +41,7 @@ struct lower_config {
     enum fp_model fp_model;
     uint64_t code_va;          // EL0 address the first code word will run at
     uint64_t stub_dispatch;    // the dispatcher of the floating-point model: within +-128 MiB of code_va
+    bool step;                 // one round of a REP string instruction at a time: all of them by the kernel
     uint32_t max_instructions; // bound of a region; 0: default (1 is legal and used by tests)
     // The x64 bytes may change unseen: the code compares them before it does what they say (verify.c). is_loose, called with the
     // source's context: whether one of these bytes of an operand is known to change.

@@ -109,6 +109,14 @@ static bool three(struct lower_context *cx, const struct x64_insn *insn, lower_f
 AVX_THREE(X)
 #undef X
 
+#define X(name, feature) \
+    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) \
+    { \
+        return cx->config->features.feature ? three(cx, insn, lower_##name, 0) : lower_in_kernel(cx, insn); \
+    }
+AVX_CRYPTO(X)
+#undef X
+
 bool lower_VPBLENDD(struct lower_context *cx, const struct x64_insn *insn) { return three(cx, insn, lower_BLENDPS, 4); }
 
 static bool two(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, unsigned shift)
@@ -126,6 +134,13 @@ static bool two(struct lower_context *cx, const struct x64_insn *insn, lower_fun
 #define X(name, shift) \
     bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) { return two(cx, insn, lower_##name, shift); }
 AVX_TWO(X)
+#undef X
+#define X(name, feature) \
+    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) \
+    { \
+        return cx->config->features.feature ? two(cx, insn, lower_##name, 0) : lower_in_kernel(cx, insn); \
+    }
+AVX_CRYPTO_TWO(X)
 #undef X
 
 static bool widen(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, unsigned bytes)

@@ -9,6 +9,8 @@
 #include "emu/lower/lower_sse4.h"
 
 // destination, first source, second source[, immediate]
+#define AVX_CRYPTO(X) X(AESENC, aes) X(AESENCLAST, aes) X(AESDEC, aes) X(AESDECLAST, aes) X(PCLMULQDQ, pmull)
+#define AVX_CRYPTO_TWO(X) X(AESIMC, aes) X(AESKEYGENASSIST, aes)
 #define AVX_THREE(X) \
     X(PADDB, 0) X(PADDW, 0) X(PADDD, 0) X(PADDQ, 0) X(PSUBB, 0) X(PSUBW, 0) X(PSUBD, 0) X(PSUBQ, 0) X(PADDSB, 0) X(PADDSW, 0) \
     X(PADDUSB, 0) X(PADDUSW, 0) X(PSUBSB, 0) X(PSUBSW, 0) X(PSUBUSB, 0) X(PSUBUSW, 0) X(PCMPEQB, 0) X(PCMPEQW, 0) X(PCMPEQD, 0) \
@@ -65,7 +67,7 @@
     FMA_KINDS(X, order, PS) FMA_KINDS(X, order, PD) FMA_KINDS(X, order, SS) FMA_KINDS(X, order, SD) FMA_MIXED(X, order, PS) FMA_MIXED(X, order, PD)
 #define FMA_ALL(X) FMA_TYPES(X, 132) FMA_TYPES(X, 213) FMA_TYPES(X, 231)
 
-#define AVX_ALL(X) AVX_THREE(X) AVX_TWO(X) AVX_WIDEN(X) AVX_NARROW(X) AVX_READ(X) AVX_MOVE(X) AVX_SELECT(X) AVX_OTHER(X) AVX_GATHER(X)
+#define AVX_ALL(X) AVX_THREE(X) AVX_TWO(X) AVX_WIDEN(X) AVX_NARROW(X) AVX_READ(X) AVX_MOVE(X) AVX_SELECT(X) AVX_OTHER(X) AVX_GATHER(X) AVX_CRYPTO(X) AVX_CRYPTO_TWO(X)
 
 #define X(name, ...) lower_function lower_V##name;
 AVX_ALL(X)

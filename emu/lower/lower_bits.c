@@ -191,7 +191,7 @@ bool lower_count_zeroes(struct lower_context *cx, const struct x64_insn *insn)
 bool lower_crc32(struct lower_context *cx, const struct x64_insn *insn)
 {
     if (!cx->config->features.crc32)
-        return false;
+        return lower_in_kernel(cx, insn);
     const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
     a64_reg value = lower_read(cx, src), d = lower_destination(cx, dst);
     a64_crc32c(cx->b, lower_log2(src->size), d, lower_read(cx, dst), value);

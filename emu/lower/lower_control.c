@@ -50,6 +50,24 @@ static void target_to_x9(struct lower_context *cx, const struct x64_insn *insn)
         a64_mov_reg(cx->b, A64_X, 9, lower_gpr(opd->reg));
 }
 
+// An indirect target in x9 that is no user address (bits 63:47): the kernel runs the instruction, since #GP of a target that is
+// not canonical is the branch's own and leaves nothing of it behind. `popped` is what has been added to SP already.
+static void bad_target(struct lower_context *cx, const struct lower_deferred *d)
+{
+    if (d->value)
+        lower_add_imm(cx, A64_X, A64_SP, A64_SP, -(int64_t)d->value);
+    lower_svc(cx, SVC_EMU_INSN);
+}
+
+static void check_target(struct lower_context *cx, uint64_t popped)
+{
+    a64_reg t = lower_temp(cx);
+    struct lower_deferred *d = lower_defer(cx, bad_target);
+    d->value = popped;
+    a64_lsr_imm(cx->b, A64_X, t, 9, 47);
+    lower_cbnz(cx, A64_X, t, d->label);
+}
+
 static void push_return(struct lower_context *cx, const struct x64_insn *insn)
 {
     a64_reg t = lower_temp(cx);
@@ -69,6 +87,7 @@ bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
         return true;
     }
     target_to_x9(cx, insn);
+    check_target(cx, 0);
     lower_go_x9(cx);
     return true;
 }
@@ -87,6 +106,7 @@ bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
         return true;
     }
     target_to_x9(cx, insn);
+    check_target(cx, 0);
     push_return(cx, insn);
     lower_go_x9(cx);
     return true;
@@ -95,14 +115,13 @@ bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
 bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
 {
     uint64_t extra = insn->operand_count ? (uint16_t)insn->opd[0].value : 0;
-    if (insn->opsize == 2)
-        return false;
     if (extra) {
         lower_load(cx, 3, A64_ZERO, 9, lower_mem_register(A64_SP));
         lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra + 8);
     } else {
         lower_pop(cx, 8, 9);
     }
+    check_target(cx, extra + 8);
     lower_go_x9(cx);
     return true;
 }

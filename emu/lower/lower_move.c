@@ -2,18 +2,31 @@
 // Moves: MOV MOVZX MOVSX MOVSXD LEA XCHG CMOVcc SETcc BSWAP MOVBE CBW CWD XLAT.
 #include "emu/lower/context.h"
 
+// 64-bit Windows' user-mode selectors; the context holds what the program has loaded, as the difference from these.
+a64_reg lower_selector(struct lower_context *cx, unsigned segment)
+{
+    static const uint8_t selectors[] = CTX_SELECTORS_INITIAL;
+    if (segment == X64_CS)
+        return lower_imm(cx, A64_W, selectors[segment]);
+    a64_reg t = lower_temp(cx), u = lower_temp(cx);
+    a64_ldr_uimm(cx->b, 1, A64_ZERO, t, 28, CTX_SELECTORS + 2 * (int)segment);
+    a64_mov_const(cx->b, A64_W, u, selectors[segment]);
+    a64_eor_reg(cx->b, A64_W, t, t, u, A64_LSL, 0);
+    return t;
+}
+
 bool lower_mov(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
     struct a64_buf *b = cx->b;
     if (src->kind == X64_OPD_SEG) {
-        // 64-bit Windows' user-mode selectors, the same in every thread.
-        static const uint8_t selectors[] = { [X64_ES] = 0x2b, [X64_CS] = 0x33, [X64_SS] = 0x2b, [X64_DS] = 0x2b, [X64_FS] = 0x53, [X64_GS] = 0x2b };
-        lower_write(cx, dst, lower_imm(cx, A64_W, selectors[src->reg]));
+        lower_write(cx, dst, lower_selector(cx, src->reg));
         return true;
     }
+    if (dst->kind == X64_OPD_SEG)
+        return lower_in_kernel(cx, insn);
     if (dst->kind != X64_OPD_GPR && dst->kind != X64_OPD_GPR8_HIGH && dst->kind != X64_OPD_MEM)
-        return false;                               // to a segment, control or debug register
+        return false;                               // to a control or debug register
     if (src->kind != X64_OPD_GPR && src->kind != X64_OPD_GPR8_HIGH && src->kind != X64_OPD_MEM && src->kind != X64_OPD_IMM)
         return false;
     if (dst->kind == X64_OPD_GPR && dst->size >= 4) {

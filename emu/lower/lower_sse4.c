@@ -20,7 +20,7 @@ VECTOR_PACKED(X) VECTOR_PAIRS(X) VECTOR_WIDEN(X) VECTOR_ABS(X) VECTOR_SIGN(X) VE
 #define X(name, feature) \
     bool lower_##name(struct lower_context *cx, const struct x64_insn *insn) \
     { \
-        return cx->config->features.feature && operands(cx, insn, vector_##name); \
+        return cx->config->features.feature ? operands(cx, insn, vector_##name) : lower_in_kernel(cx, insn); \
     }
 VECTOR_CRYPTO(X)
 #undef X

@@ -5,9 +5,7 @@
 bool lower_push_insn(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *src = &insn->opd[0];
-    if (src->kind == X64_OPD_SEG)
-        return false;
-    a64_reg value = src->kind == X64_OPD_IMM ? lower_imm(cx, A64_X, (uint64_t)src->value) : lower_read(cx, src);
+    a64_reg value = src->kind == X64_OPD_SEG ? lower_selector(cx, src->reg) : src->kind == X64_OPD_IMM ? lower_imm(cx, A64_X, (uint64_t)src->value) : lower_read(cx, src);
     lower_push(cx, insn->opsize, value);
     return true;
 }
@@ -18,7 +16,7 @@ bool lower_pop_insn(struct lower_context *cx, const struct x64_insn *insn)
     struct a64_buf *b = cx->b;
     unsigned bytes = insn->opsize, log2 = lower_log2(bytes);
     if (dst->kind == X64_OPD_SEG)
-        return false;
+        return lower_in_kernel(cx, insn);
     if (lower_is_low(dst) && bytes == 8) {
         lower_pop(cx, bytes, lower_gpr(dst->reg));
         return true;
@@ -121,6 +119,7 @@ static void lower_keep_flags(struct lower_context *cx, a64_reg r, unsigned bytes
         a64_ldr_uimm(b, 2, A64_ZERO, t, 28, CTX_EFLAGS_KEPT);
         a64_ubfx(b, A64_W, u, r, 14, 1);
         a64_bfi(b, A64_W, t, u, 14, 1);
+        a64_bfi(b, A64_W, t, A64_ZR, 8, 1);                 // TF: set, it is the kernel's
     } else {
         a64_mov_const(b, A64_W, t, CTX_KEPT_BITS);
         a64_and_reg(b, A64_W, t, t, r, A64_LSL, 0);
@@ -164,13 +163,13 @@ bool lower_sahf(struct lower_context *cx, const struct x64_insn *insn)
 
 bool lower_leave(struct lower_context *cx, const struct x64_insn *insn)
 {
-    a64_reg rbp = lower_gpr(X64_RBP);
-    if (insn->opsize != 8)
-        return false;
-    a64_reg t = lower_temp(cx);
-    lower_load(cx, 3, A64_ZERO, t, lower_mem_register(rbp));
-    a64_add_imm(cx->b, A64_X, A64_SP, rbp, 8);
-    a64_mov_reg(cx->b, A64_X, rbp, t);
+    a64_reg rbp = lower_gpr(X64_RBP), t = lower_temp(cx);
+    lower_load(cx, lower_log2(insn->opsize), A64_ZERO, t, lower_mem_register(rbp));
+    a64_add_imm(cx->b, A64_X, A64_SP, rbp, insn->opsize);
+    if (insn->opsize == 8)
+        a64_mov_reg(cx->b, A64_X, rbp, t);
+    else                                                    // with a 66 prefix: bp
+        a64_bfi(cx->b, A64_X, rbp, t, 0, 16);
     return true;
 }
 
@@ -180,7 +179,7 @@ bool lower_enter(struct lower_context *cx, const struct x64_insn *insn)
     struct a64_buf *b = cx->b;
     int64_t bytes = (uint16_t)insn->opd[0].value, level = insn->opd[1].value & 31;
     if (insn->opsize != 8)
-        return false;
+        return lower_in_kernel(cx, insn);
     a64_reg rbp = lower_gpr(X64_RBP), frame = lower_temp(cx), value = lower_temp(cx);
     if (lower_tso(cx))
         a64_dmb(b, A64_ISHST);

@@ -73,6 +73,7 @@ bool lower_in_kernel(struct lower_context *cx, const struct x64_insn *insn)
     (void)insn;
     lower_svc(cx, SVC_EMU_INSN);
     cx->flags = lower_flags_at_entry;
+    cx->high_zero = 0;
     return true;
 }
 
@@ -208,11 +209,6 @@ static uint32_t arm_registers(uint16_t gprs)
     return set;
 }
 
-static bool uses_fs(const struct x64_insn *insn)
-{
-    return (insn->form & X64_F_MEM && insn->mem.segment == X64_FS) || insn->segment == X64_FS;
-}
-
 // False: the instruction ends the region here.
 static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
 {
@@ -227,13 +223,13 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
     lower_flags_protect(cx, arm_registers(x64_gprs_written(x)), resumes ? X64_ARITH_FLAGS : insn->live & ~x64_flags_killed(x));
     cx->temps = 0;
     lower_point_here(cx);
-    lower_function *function = lower_choose(x);
+    lower_function *function = resumes && cx->config->step ? lower_in_kernel : lower_choose(x);
     struct x64_insn loose;
-    if (insn->loose && !uses_fs(x)) {
+    if (insn->loose) {
         lower_verify_operands(cx, insn, &loose);
         x = &loose;
     }
-    if (function && !uses_fs(x)) {
+    if (function) {
         uint32_t before = cx->b->count;
         bool exact = lower_is_exact(cx, x) && function != lower_in_kernel;
         if (exact ? lower_exact(cx, x, function) : function(cx, x)) {

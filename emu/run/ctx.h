@@ -26,6 +26,7 @@
 #define SVC_EMU_LEAVE    0x8006   // at the head of a block of a dead region: flags are canonical, go on at the block's rip elsewhere
 #define SVC_EMU_FP       0x8007   // as SVC_EMU_INSN for a floating-point instruction of FP_EXACT; flags stay where the point says they are
 #define SVC_EMU_EXACT    0x8008   // stub: native code looks at MXCSR: from now on FP_EXACT
+#define SVC_EMU_STEP     0x8009   // stub: x9 = rip after a single step
 
 // Offsets in struct emu_ctx. The first 0x60 bytes are CHPE_V2_CPU_AREA_INFO (TEB + 0x1788 points here).
 #define CTX_IN_SIMULATION   0x00
@@ -52,9 +53,13 @@
 #define CTX_X87_STATUS      0x2a2  // u16
 #define CTX_X87_TAG         0x2a4  // u16: bit n set: physical register n is in use
 #define CTX_X87_OPCODE      0x2a6  // u16
+#define CTX_SELECTORS       0x2a8  // 6 * u16 in the order of enum x64_segment: what is loaded, xor CTX_SELECTORS_INITIAL
+#define CTX_SELECTORS_INITIAL { 0x2b, 0x33, 0x2b, 0x2b, 0x53, 0x2b }    // ES CS SS DS FS GS
 #define CTX_BYTES           0x400
 
-#define CTX_KEPT_BITS       0x244000    // NT, AC, ID
+#define CTX_KEPT_BITS       0x244100    // TF, NT, AC, ID
+#define CTX_FLAG_TF         0x100
+#define CTX_FLAG_NT         0x4000
 #define CTX_EFLAGS_BITS     0x244514    // these, PF, AF, DF and TF
 #define CTX_MXCSR_BITS      0x1fc0      // the masks and DAZ: FPCR and FPSR have no place for them
 

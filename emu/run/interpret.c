@@ -358,6 +358,22 @@ static const struct { uint16_t op; enum emu_outcome (*run)(struct machine *); } 
     { X64_BTC, run_bit },            { X64_CMPXCHG8B, run_cmpxchg_pair },                     { X64_CMPXCHG16B, run_cmpxchg_pair },
     { X64_CPUID, machine_run_cpuid }, { X64_RDTSC, run_rdtsc },      { X64_RDTSCP, run_rdtsc },
     { X64_RDPID, run_rdpid },
+    { X64_MOV, machine_run_mov_segment }, { X64_POP, machine_run_pop_segment }, { X64_LFS, machine_run_load_far },
+    { X64_LGS, machine_run_load_far },    { X64_LSS, machine_run_load_far },     { X64_LAR, machine_run_descriptor },
+    { X64_LSL, machine_run_descriptor },  { X64_VERR, machine_run_descriptor },  { X64_VERW, machine_run_descriptor },
+    { X64_JMP, machine_run_near },        { X64_CALL, machine_run_near },        { X64_RET, machine_run_ret },
+    { X64_JMP_FAR, machine_run_far },     { X64_CALL_FAR, machine_run_far },     { X64_RET_FAR, machine_run_ret_far },
+    { X64_IRET, machine_run_iret },       { X64_POPF, machine_run_popf },        { X64_ENTER, machine_run_enter },
+    { X64_CRC32, machine_run_crc32 },
+    { X64_AESENC, machine_run_crypto }, { X64_AESENCLAST, machine_run_crypto }, { X64_AESDEC, machine_run_crypto },
+    { X64_AESDECLAST, machine_run_crypto }, { X64_AESIMC, machine_run_crypto }, { X64_AESKEYGENASSIST, machine_run_crypto },
+    { X64_PCLMULQDQ, machine_run_crypto }, { X64_VAESENC, machine_run_crypto }, { X64_VAESENCLAST, machine_run_crypto },
+    { X64_VAESDEC, machine_run_crypto }, { X64_VAESDECLAST, machine_run_crypto }, { X64_VAESIMC, machine_run_crypto },
+    { X64_VAESKEYGENASSIST, machine_run_crypto }, { X64_VPCLMULQDQ, machine_run_crypto }, { X64_SHA1NEXTE, machine_run_crypto },
+    { X64_SHA1MSG1, machine_run_crypto }, { X64_SHA1MSG2, machine_run_crypto }, { X64_SHA1RNDS4, machine_run_crypto },
+    { X64_SHA256RNDS2, machine_run_crypto }, { X64_SHA256MSG1, machine_run_crypto }, { X64_SHA256MSG2, machine_run_crypto },
+    { X64_MOVS, machine_run_string },     { X64_STOS, machine_run_string },      { X64_LODS, machine_run_string },
+    { X64_CMPS, machine_run_string },     { X64_SCAS, machine_run_string },
     { X64_LDMXCSR, machine_run_ldmxcsr }, { X64_STMXCSR, machine_run_stmxcsr }, { X64_VLDMXCSR, machine_run_ldmxcsr },
     { X64_VSTMXCSR, machine_run_stmxcsr }, { X64_FXSAVE, machine_run_fxsave },
     { X64_FXRSTOR, machine_run_fxrstor }, { X64_XSAVE, machine_run_xsave }, { X64_XSAVEOPT, machine_run_xsave },
@@ -376,17 +392,21 @@ static enum emu_outcome (*find_handler(const struct x64_insn *insn))(struct mach
     return NULL;
 }
 
-enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, struct exception *out)
+enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, uint64_t *leave_to,
+                           struct exception *out)
 {
     enum emu_outcome (*run)(struct machine *) = find_handler(insn);
     if (!run)
         return EMU_NOT_MINE;
-    struct machine m = { .p = p, .frame = frame, .insn = insn, .exception = out };
+    struct machine m = { .p = p, .frame = frame, .insn = insn, .exception = out, .next = insn->rip + insn->length };
     struct lower_point canonical = { .rip = insn->rip };
     lower_recover_flags(&canonical, frame->x, frame->sp, (uint32_t)frame->spsr & 0xf0000000u, &m.eflags);
     enum emu_outcome outcome = run(&m);
+    *leave_to = 0;
     if (outcome == EMU_RESUME) {
         uint32_t nzcv;
+        if (m.leaves)
+            *leave_to = m.next;
         lower_flags_in(m.eflags, &frame->x[23], &frame->x[24], &nzcv);
         frame->spsr = (frame->spsr & ~0xf0000000ull) | nzcv;
     }

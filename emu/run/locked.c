@@ -112,7 +112,8 @@ static void held_call(void *argument)
     struct held *h = argument;
     // The last of the others does the work: the caller itself only waits for them.
     if (__atomic_add_fetch(&h->arrived, 1, __ATOMIC_ACQ_REL) == h->others) {
-        h->outcome = interpret(h->p, h->frame, h->insn, h->exception);
+        uint64_t none;
+        h->outcome = interpret(h->p, h->frame, h->insn, &none, h->exception);
         __atomic_store_n(&h->done, 1, __ATOMIC_RELEASE);
     }
     while (!__atomic_load_n(&h->done, __ATOMIC_ACQUIRE))
@@ -150,16 +151,17 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
 
     // An exclusive: LOCK, or CMPXCHG8B without it.
     struct trap_frame work = *frame;
+    uint64_t none;                          // locked instructions do not jump
     state_to_entry(p, &work, state_lost_flags(p, work.x[28]));
     struct held h = { .p = p, .frame = &work, .insn = &insn, .exception = out, .others = cpu_count - 1, .outcome = EMU_NOT_MINE };
     if (h.others)
         smp_call_others(held_call, &h);
     else
-        h.outcome = interpret(p, &work, &insn, out);
+        h.outcome = interpret(p, &work, &insn, &none, out);
     if (h.outcome == EMU_RESUME) {
         *frame = work;
         frame->x[9] = insn.rip + insn.length;
-        frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+        frame->elr = EMU_STUB_ADDRESS(region->step ? EMU_STUB_STEP : EMU_STUB_DISPATCH);
     } else if (h.outcome == EMU_NOT_MINE) {
         *out = (struct exception){ .code = STATUS_DATATYPE_MISALIGNMENT, .address = insn.rip };
         h.outcome = EMU_EXCEPTION;

@@ -9,6 +9,8 @@ struct machine {                            // one instruction being interpreted
     const struct x64_insn *insn;
     struct exception *exception;
     uint32_t eflags;                        // CF PF AF ZF SF OF
+    uint64_t next;                          // rip after it
+    bool leaves;                            // the thread does not go on behind the svc but at next
 };
 
 uint64_t machine_gpr_get(struct machine *m, unsigned reg, unsigned size);              // zero-extended
@@ -47,6 +49,30 @@ enum emu_outcome machine_simd_exception(struct machine *m, uint32_t mxcsr);     
 enum emu_outcome machine_run_xsave(struct machine *m);      // XSAVE, XSAVEOPT, XSAVEC
 enum emu_outcome machine_run_xrstor(struct machine *m);
 enum emu_outcome machine_run_xgetbv(struct machine *m);
+
+// segments.c
+bool machine_load_segment(struct machine *m, unsigned segment, uint16_t selector);     // false: #GP
+uint16_t machine_segment(struct machine *m, unsigned segment);
+enum emu_outcome machine_run_mov_segment(struct machine *m);
+enum emu_outcome machine_run_pop_segment(struct machine *m);
+enum emu_outcome machine_run_load_far(struct machine *m);       // LFS, LGS, LSS
+enum emu_outcome machine_run_descriptor(struct machine *m);     // LAR, LSL, VERR, VERW
+
+// control.c
+enum emu_outcome machine_run_near(struct machine *m);           // JMP and CALL through a value
+enum emu_outcome machine_run_ret(struct machine *m);
+enum emu_outcome machine_run_far(struct machine *m);            // JMP, CALL
+enum emu_outcome machine_run_ret_far(struct machine *m);
+enum emu_outcome machine_run_iret(struct machine *m);
+enum emu_outcome machine_run_popf(struct machine *m);
+enum emu_outcome machine_run_enter(struct machine *m);
+
+// interpret_crypto.c
+enum emu_outcome machine_run_crypto(struct machine *m);
+enum emu_outcome machine_run_crc32(struct machine *m);
+
+// step.c
+enum emu_outcome machine_run_string(struct machine *m);         // one round of a REP string instruction
 
 // cpuid.c
 enum emu_outcome machine_run_cpuid(struct machine *m);

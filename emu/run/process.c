@@ -197,7 +197,7 @@ void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, 
 {
     frame->x[28] = cpu_area;
     frame->x[9] = rip;
-    frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+    frame->elr = EMU_STUB_ADDRESS(eflags & CTX_FLAG_TF ? EMU_STUB_MISS : EMU_STUB_DISPATCH);
     state_to_entry(p, frame, eflags);
 }
 

@@ -47,6 +47,8 @@ struct region {
     bool once;                              // made for one instruction and one use; dead from the start
     bool sealed;                            // dead, and a thread inside leaves at the next block's head
     bool holds_frames;                      // a reference to each of its pages' frames
+    bool step;                              // the same, under EFLAGS.TF
+    bool step_inhibits;                     // MOV SS: no trap between it and the next instruction (SDM vol. 3, 7.8.3)
     bool verify;                            // compares its code with what it was made from (versions.c)
     uint64_t first, last;                   // x64 bytes [first, last)
     uint32_t entry_count, link_count, point_count, page_count;
@@ -176,6 +178,14 @@ enum emu_outcome translate_verified(struct emu_process *p, uint64_t rip, uint32_
                                     struct exception *exception);
 bool translate_read(struct emu_process *p, uint64_t rip, uint8_t *bytes, uint32_t count);  // x64 code as it is now; false: not all of it
 
+// The same for a single step: every way out of it enters the kernel (step.c).
+enum emu_outcome translate_step(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct exception *out);
+
+// step.c: EFLAGS.TF. The frame is at a region's canonical form, emu_lock held.
+bool step_wanted(struct emu_process *p, struct trap_frame *frame);
+enum emu_outcome step_begin(struct emu_process *p, struct trap_frame *frame, uint64_t rip, struct exception *out);  // runs one instruction
+enum emu_outcome step_done(struct emu_process *p, struct trap_frame *frame, uint64_t rip, struct exception *out);   // raises #DB
+
 // versions.c: pages whose code is rewritten often
 void versions_note_write(struct emu_process *p, uint64_t page);             // translations of the page have died
 bool versions_hot(struct emu_process *p, uint64_t page);                    // its code must verify itself
@@ -213,9 +223,18 @@ void     fp_leave(struct emu_process *p, const struct trap_frame *frame);   // a
 // Links of the stub page (stubs.S).
 extern const uint8_t emu_stubs_start[], emu_stubs_end[], emu_stub_enter_ec[], emu_stub_enter_ec_end[];
 
+// raise.c
+// The x64 instruction at rip, again; EMU_RESUME: decoded.
+enum emu_outcome raise_decode(struct emu_process *p, uint64_t rip, struct x64_insn *insn, uint8_t *bytes, struct exception *out);
+enum emu_outcome raise_unsupported(const struct x64_insn *insn, const uint8_t *bytes, struct exception *out);
+// The instruction at elr was left to the kernel to raise (or to serve: SYSCALL). The frame is in x64 state.
+enum emu_outcome raise_instruction(struct emu_process *p, struct trap_frame *frame, struct exception *out);
+
 // interpret.c: the instruction at rip on the frame (x64 registers in their arm64 homes, canonical flags).
 // EMU_RESUME: done. EMU_EXCEPTION: *out says what, nothing changed. EMU_NOT_MINE: not an instruction known here.
-enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, struct exception *out);
+// *leave_to: 0, or the rip where the thread goes on (a transfer of control; TF may have been set).
+enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, uint64_t *leave_to,
+                           struct exception *out);
 uint64_t interpret_address(const struct trap_frame *frame, const struct x64_insn *insn);   // of the memory operand
 // A floating-point instruction of FP_EXACT. The frame's flags are not looked at; *eflags is changed if the instruction is a comparison.
 enum emu_outcome interpret_fp(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, uint32_t *eflags,

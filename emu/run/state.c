@@ -46,6 +46,9 @@ void state_to_x64(struct emu_process *p, struct trap_frame *frame, const struct 
     uint32_t lost = (eflags & (X64_PF | X64_AF)) | (ctx_read(p, frame, CTX_DF) ? X64_DF : 0)
                     | (ctx_read(p, frame, CTX_EFLAGS_KEPT) & CTX_KEPT_BITS);
     aspace_write(p->as, frame->x[28] + CTX_EFLAGS, &lost, 4);
+    uint32_t kept = lost & CTX_KEPT_BITS & ~(uint32_t)CTX_FLAG_TF;      // what runs next, a handler say, does not step
+    if (lost & CTX_FLAG_TF)
+        aspace_write(p->as, frame->x[28] + CTX_EFLAGS_KEPT, &kept, 4);
     frame->elr = point->rip;
 }
 

@@ -34,10 +34,14 @@ emu_stubs_start:
     slot stub_set_information
     slot stub_enter_ec
     slot stub_dispatch_exact
+    slot stub_step
     .balign 32
 
 stub_miss:
     svc #SVC_EMU_MISS               // the kernel resumes at the target's code
+
+stub_step:
+    svc #SVC_EMU_STEP
 
 // x9 = target. One table look-up (ctx.h); the entry's low word is the code's distance from the stubs.
     .macro dispatch high

@@ -20,6 +20,8 @@ static enum emu_outcome svc_miss(struct emu_process *p, struct trap_frame *frame
     uint64_t rip = frame->x[9], code_va;
     struct region *region;
     p->counters.entries_miss++;
+    if (step_wanted(p, frame))
+        return step_begin(p, frame, rip, out);
     enum emu_outcome outcome = translate_find(p, rip, &code_va, &region, out);
     if (outcome == EMU_RESUME && NT_ERROR(table_put(p, rip, code_va)))
         outcome = EMU_EXCEPTION, *out = (struct exception){ .code = STATUS_NO_MEMORY, .address = rip };
@@ -58,6 +60,8 @@ static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame
     uint64_t code_va, target = link->target;
     struct region *to;
     p->counters.entries_link++;
+    if (region->step)
+        return region->step_inhibits ? step_begin(p, frame, target, out) : step_done(p, frame, target, out);
     enum emu_outcome outcome = translate_find(p, target, &code_va, &to, out);
     if (outcome == EMU_NO_ROOM)
         return again(frame, target);
@@ -83,94 +87,6 @@ static enum emu_outcome svc_leave(struct trap_frame *frame, const struct region 
     return EMU_NOT_MINE;
 }
 
-// The x64 instruction at rip, again; EMU_RESUME: decoded.
-static enum emu_outcome decode_at(struct emu_process *p, uint64_t rip, struct x64_insn *insn, uint8_t *bytes, struct exception *out)
-{
-    uint64_t count = aspace_read(p->as, rip, bytes, X64_LENGTH_MAX, ACCESS_EXECUTE);
-    switch (x64_decode(bytes, count, rip, insn)) {
-    case X64_OK:
-        return EMU_RESUME;
-    case X64_TRUNCATED:
-        exception_access(out, rip, 8, rip + count);
-        return EMU_EXCEPTION;
-    case X64_TOO_LONG:
-        exception_access(out, rip, 0, ~0ull);
-        return EMU_EXCEPTION;
-    case X64_INVALID:
-        break;
-    }
-    *out = (struct exception){ .code = STATUS_ILLEGAL_INSTRUCTION, .address = rip };
-    return EMU_EXCEPTION;
-}
-
-static enum emu_outcome unsupported(const struct x64_insn *insn, const uint8_t *bytes, struct exception *out)
-{
-    *out = (struct exception){ .code = STATUS_ILLEGAL_INSTRUCTION, .address = insn->rip };
-    size_t n = format_text(out->detail, sizeof out->detail, "unsupported instruction");
-    for (unsigned i = 0; i < insn->length && n + 4 < sizeof out->detail; i++)
-        n += format_text(out->detail + n, sizeof out->detail - n, " %02x", bytes[i]);
-    if (n + 3 < sizeof out->detail) {
-        n += format_text(out->detail + n, sizeof out->detail - n, ": ");
-        x64_format(insn, out->detail + n, sizeof out->detail - n);
-    }
-    return EMU_EXCEPTION;
-}
-
-// Interrupt instructions and what Windows makes of them.
-static enum emu_outcome interrupt(const struct x64_insn *insn, struct exception *out)
-{
-    unsigned vector = insn->op == X64_INT3 ? 3 : insn->op == X64_INT1 ? 1 : (unsigned)insn->opd[0].value & 0xff;
-    switch (vector) {
-    case 1:
-        *out = (struct exception){ .code = STATUS_SINGLE_STEP, .address = insn->rip };
-        break;
-    case 3:
-    case 0x2d:
-        *out = (struct exception){ .code = STATUS_BREAKPOINT, .address = insn->rip, .parameter_count = 1 };
-        break;
-    case 0x29:
-        *out = (struct exception){ .code = STATUS_STACK_BUFFER_OVERRUN, .address = insn->rip, .parameter_count = 1 };
-        format_text(out->detail, sizeof out->detail, "fast fail");
-        break;
-    default:
-        exception_access(out, insn->rip, 0, ~0ull);
-    }
-    return EMU_EXCEPTION;
-}
-
-// The instruction at the point was left to the kernel to raise. The frame is in x64 state.
-static enum emu_outcome raise_at(struct emu_process *p, struct trap_frame *frame, struct exception *out)
-{
-    struct x64_insn insn;
-    uint8_t bytes[X64_LENGTH_MAX];
-    enum emu_outcome outcome = decode_at(p, frame->elr, &insn, bytes, out);
-    if (outcome != EMU_RESUME)
-        return outcome;
-    const struct x64_op_info *info = x64_op_info(insn.op);
-    if (x64_flow(&insn) == X64_FLOW_SYSCALL && insn.op == X64_SYSCALL) {
-        // SDM vol. 2 SYSCALL: rcx = next rip, r11 = rflags.
-        frame->elr += insn.length;
-        frame->x[0] = frame->elr;
-        frame->x[5] = 0x202 | state_eflags(p, frame);
-        p->counters.entries_syscall++;
-        return EMU_SYSCALL;
-    }
-    if (insn.op == X64_INT || insn.op == X64_INT3 || insn.op == X64_INT1)
-        return interrupt(&insn, out);
-    if (insn.form & X64_F_ALIGNED && interpret_address(frame, &insn) % insn.opd[insn.mem_operand].size) {
-        exception_access(out, insn.rip, 0, ~0ull);      // #GP
-        return EMU_EXCEPTION;
-    }
-    *out = (struct exception){ .code = STATUS_ILLEGAL_INSTRUCTION, .address = insn.rip };
-    if (insn.op == X64_UD0 || insn.op == X64_UD1 || insn.op == X64_UD2)
-        return EMU_EXCEPTION;
-    if (info->attributes & (X64_A_PRIVILEGED | X64_A_IO)) {
-        out->code = STATUS_PRIVILEGED_INSTRUCTION;
-        return EMU_EXCEPTION;
-    }
-    return unsupported(&insn, bytes, out);
-}
-
 // What follows in the region may have changed, or the process has other models by now.
 static bool is_old(const struct emu_process *p, const struct region *region)
 {
@@ -193,13 +109,19 @@ static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame
 {
     struct x64_insn insn;
     uint8_t bytes[X64_LENGTH_MAX];
-    enum emu_outcome outcome = decode_at(p, point->rip, &insn, bytes, out);
+    uint64_t leave_to = 0;
+    enum emu_outcome outcome = raise_decode(p, point->rip, &insn, bytes, out);
     if (outcome == EMU_RESUME)
-        outcome = interpret(p, frame, &insn, out);
+        outcome = interpret(p, frame, &insn, &leave_to, out);
     if (outcome == EMU_NOT_MINE)
-        outcome = unsupported(&insn, bytes, out);
+        outcome = raise_unsupported(&insn, bytes, out);
     if (outcome == EMU_EXCEPTION)
         raised(p, frame, point, out);
+    if (outcome == EMU_RESUME && leave_to) {
+        frame->x[9] = leave_to;
+        frame->elr = EMU_STUB_ADDRESS(region->step ? EMU_STUB_STEP : EMU_STUB_MISS);
+        return EMU_RESUME;
+    }
     if (outcome == EMU_RESUME && is_old(p, region)) {
         frame->x[9] = insn.rip + insn.length;
         frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
@@ -214,12 +136,12 @@ static enum emu_outcome svc_fp(struct emu_process *p, struct trap_frame *frame, 
     struct x64_insn insn;
     uint8_t bytes[X64_LENGTH_MAX];
     uint32_t eflags = 0, nzcv = (uint32_t)frame->spsr & 0xf0000000u;
-    enum emu_outcome outcome = decode_at(p, point->rip, &insn, bytes, out);
+    enum emu_outcome outcome = raise_decode(p, point->rip, &insn, bytes, out);
     lower_recover_flags(point, frame->x, frame->sp, nzcv, &eflags);
     if (outcome == EMU_RESUME)
         outcome = interpret_fp(p, frame, &insn, &eflags, out);
     if (outcome == EMU_NOT_MINE)
-        outcome = unsupported(&insn, bytes, out);
+        outcome = raise_unsupported(&insn, bytes, out);
     if (outcome == EMU_EXCEPTION) {
         raised(p, frame, point, out);
         return outcome;
@@ -241,6 +163,8 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
     if (state_in_stubs(pc)) {
         if (immediate == SVC_EMU_MISS)
             return svc_miss(p, frame, out);
+        if (immediate == SVC_EMU_STEP)
+            return step_done(p, frame, frame->x[9], out);
         if (immediate == SVC_EMU_EXACT) {
             if (!NT_ERROR(fp_allow_exact(p, frame->x[9])))
                 return EMU_RESUME;
@@ -270,7 +194,7 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
         return EMU_RESUME;
     }
     state_to_x64(p, frame, point);
-    return raise_at(p, frame, out);
+    return raise_instruction(p, frame, out);
 }
 
 enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16_t immediate, struct exception *out)

@@ -125,17 +125,18 @@ static enum emu_outcome no_room(struct code_cache *cache, struct exception *exce
     return reclaim_need(cache) ? EMU_NO_ROOM : exhausted(exception, rip, STATUS_NO_MEMORY);
 }
 
-enum kind { TRANSLATE_OWN, TRANSLATE_SHARED, TRANSLATE_ONCE, TRANSLATE_VERIFIED };
+enum kind { TRANSLATE_OWN, TRANSLATE_SHARED, TRANSLATE_ONCE, TRANSLATE_STEP, TRANSLATE_VERIFIED };
 
 static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind kind, uint32_t instructions, struct region **out,
                                   struct exception *exception)
 {
-    bool shared = kind == TRANSLATE_SHARED, once = kind == TRANSLATE_ONCE, verify = kind == TRANSLATE_VERIFIED;
+    bool shared = kind == TRANSLATE_SHARED, once = kind == TRANSLATE_ONCE || kind == TRANSLATE_STEP, verify = kind == TRANSLATE_VERIFIED;
     struct code_cache *cache = shared ? shared_cache(p) : &p->private_cache;
     struct reading reading = { .p = p, .cache = cache, .shared = shared, .watch = !once, .verify = verify };
     struct code_source source = { read_code, is_ec, &reading };
     struct lower_config config = { .features = emu_features, .model = p->model, .fp_model = p->fp_model,
-                                   .stub_dispatch = stub_dispatch(p), .max_instructions = instructions,
+                                   .stub_dispatch = kind == TRANSLATE_STEP ? EMU_STUB_ADDRESS(EMU_STUB_STEP) : stub_dispatch(p),
+                                   .step = kind == TRANSLATE_STEP, .max_instructions = instructions,
                                    .verify = verify, .is_loose = is_loose, .is_unaligned = is_unaligned };
     struct lower_result result;
     for (uint32_t least = CODE_LEAST;;) {
@@ -256,6 +257,22 @@ enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *c
     }
     *code_va = region_entry(*region, rip);
     CHECK(*code_va);
+    return EMU_RESUME;
+}
+
+enum emu_outcome translate_step(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct exception *out)
+{
+    struct region *region;
+    struct x64_insn insn;
+    uint8_t bytes[X64_LENGTH_MAX];
+    enum emu_outcome outcome = translate(p, rip, TRANSLATE_STEP, 1, &region, out);
+    if (outcome != EMU_RESUME)
+        return outcome;
+    uint64_t count = aspace_read(p->as, rip, bytes, sizeof bytes, ACCESS_EXECUTE);
+    region->step = true;
+    region->step_inhibits = x64_decode(bytes, count, rip, &insn) == X64_OK && insn.op == X64_MOV
+                            && insn.opd[0].kind == X64_OPD_SEG && insn.opd[0].reg == X64_SS;
+    *code_va = region->code_va + region->entries[0].offset;
     return EMU_RESUME;
 }
 

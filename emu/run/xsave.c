@@ -52,8 +52,10 @@ static bool state_get(struct machine *m, struct state *s)
 // Components that are not in their initial configuration (XINUSE), by their contents.
 static uint64_t in_use(const struct state *s)
 {
-    struct x87_state initial = { .control = 0x37f };
-    return (memcmp(&s->x87, &initial, sizeof initial) ? COMPONENT_X87 : 0) | (all_zero(s->xmm, XMM_BYTES) ? 0 : COMPONENT_SSE)
+    uint8_t x87[X87_FX_BYTES] = { 0 };
+    x87_put_fx_image(&s->x87, x87, true);
+    bool initial = x87[0] == 0x7f && x87[1] == 3 && all_zero(x87 + 2, sizeof x87 - 2);
+    return (initial ? 0 : COMPONENT_X87) | (all_zero(s->xmm, XMM_BYTES) ? 0 : COMPONENT_SSE)
            | (all_zero(s->high, AVX_BYTES) ? 0 : COMPONENT_AVX);
 }
 

@@ -84,7 +84,8 @@ enum emu_stub {
     EMU_STUB_SET_X64_INFORMATION = 8,
     EMU_STUB_ENTER_EC = 9,            // x9 = EC target in x64 state (the table points here)
     EMU_STUB_DISPATCH_EXACT = 10,     // EMU_STUB_DISPATCH of FP_EXACT: in the page at EMU_STUBS_EXACT
-    EMU_STUB_COUNT = 11,
+    EMU_STUB_STEP = 11,               // x9 = target of a single step: enters the kernel
+    EMU_STUB_COUNT = 12,
 };
 #define EMU_INFORMATION_CONTROL 0x100  // type of EMU_STUB_GET_X64_INFORMATION: MXCSR, but its flags may be rough; so it costs nothing
 #define EMU_STUB_ADDRESS(n) (EMU_STUBS_BASE + 32u * (n))
