@@ -138,6 +138,7 @@ help:
 	@echo 'make             the kernel ($(B)/janus.img), the system DLLs and the programs ($(B)/images)'
 	@echo 'make run         boot QEMU and run the demonstration; RUN=PROGRAM.exe ARGS="..." RUN_OPTIONS="..." to choose'
 	@echo 'make test        every test; ends with "N passed, N failed"; T=PATTERN runs only matching ones'
+	@echo 'make oracle      the translator against the x64 processor this runs on; N=1000000 SEED=7: random sequences for each core'
 	@echo 'make bench       executed instructions of 24 workloads: native, ARM64EC, x64; tests/bench/README.md'
 	@echo 'make bench-peers the same workloads under Box64 and QEMU user in an arm64 Linux guest, side by side (fetches Debian packages)'
 	@echo 'make bench-fex   emitted arm64 instructions against a table of counts: FEX=TABLE; BENCH_OPTIONS="--code --match RE"'

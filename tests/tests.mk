@@ -74,6 +74,12 @@ include tests/oracle/oracle.mk
 include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
 
+# The long form of what tests/harness/oracle.py runs a fixed part of: make oracle N=1000000 SEED=7
+PHONIES += oracle
+.PHONY: oracle
+oracle: all $(ORACLE_BIN) test-programs
+	$(Q)tests/oracle/oracle -n $(or $(N),100000) -s $(or $(SEED),1)
+
 test: all test-kernel $(HOST_BIN) $(ORACLE_BIN) test-programs bench-programs
 	$(Q)tests/run $(if $(T),--match '$(T)')
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """From a vector that differs to a minimal one. Every round records many smaller candidates and replays them in one boot; the
 smallest that still differs is the start of the next round."""
+import zlib
+
 from driver import recorder, vectors
 from driver.replay import replay_vectors
 
@@ -76,3 +78,44 @@ def shrink(vector, cpu, options=(), spoil=lambda vector: vector):
         return replay_vectors([(number, spoil(candidate)) for number, candidate in candidates], cpu, options).mismatches
     vector = fewer_instructions(vector, try_all)
     return simpler_state(vector, try_all)
+
+
+# ---- the proof that it works: a recording that is wrong about one instruction, wherever it stands
+SPOILED_CODE = bytes.fromhex("410fcb")          # bswap r11d
+_CASE = """
+vector 5
+at 20001600
+window 1
+in rax 1234
+in rbx 5678
+in r11 11223344
+in xmm1 5
+code 48ffc0
+code 4801d8
+code 7402
+code 4899
+code 410fcb
+code 0fafc8
+code 660fefc1
+code f7d2
+outcome end
+out rip 20001617
+"""
+
+
+def spoiled_case():
+    """A sequence of eight instructions, as this processor runs it."""
+    return recorder.drop(recorder.from_text(_CASE), 0, 0, 5)
+
+
+def spoil(vector):
+    """The vector with a wrong r11 at the end if it contains SPOILED_CODE."""
+    if SPOILED_CODE not in vectors.code(vector):
+        return vector
+    at = vectors.OUT_AT + 11 * 8
+    return vector[:at] + bytes([vector[at] ^ 1]) + vector[at + 1:]
+
+
+def as_case(vector):
+    """The case to commit, with a number of its own, so that all committed cases go into one boot."""
+    return recorder.text(recorder.drop(vector, 0, 0, _number(zlib.crc32(vectors.code(vector)) % ROUND)) or vector)

@@ -6,7 +6,7 @@ MAGIC = 0x324C434F
 RUN_MAX = 16384                 # vectors one run of the target takes
 HEADER = struct.Struct("<4I3Q")     # magic, number, code_bytes, outcome, code_va, window_seed, fault_address
 VECTOR_BYTES, CODE_AT, CHANGE_COUNT_AT, CHANGE_BYTES = 2408, 1896, 1888, 16
-OUT_RIP_AT = 976 + 16 * 8       # in the vector: out.rip
+OUT_AT = 976                    # the state at the end
 
 
 class FormatError(Exception):
