@@ -19,6 +19,7 @@ static int usage(void)
     fprintf(stderr, "usage: record forms|random COUNT SEED [FIRST] [-u] [-o FORM]\n"
                     "       record cut COUNT SEED [FIRST] FILE...\n"
                     "       record list\n"
+                    "       record pass\n"
                     "       record coverage < VECTORS\n"
                     "       record text < VECTORS\n"
                     "       record vectors < CASES\n"
@@ -145,6 +146,8 @@ int main(int argc, char **argv)
         return make(argc, argv, MODE_CUT);
     if (!strcmp(mode, "list"))
         return list();
+    if (!strcmp(mode, "pass"))
+        return printf("%u\n", oracle_pass(&(struct oracle_making){ .mode = MODE_FORMS })) < 0;
     if (!strcmp(mode, "coverage"))
         return coverage_report(stdin, stdout) != 0;
     if (!strcmp(mode, "text"))

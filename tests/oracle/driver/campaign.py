@@ -27,10 +27,10 @@ def committed_cases():
 
 
 def cut_files():
-    """Programs that sequences are cut from: this host's own, and the x64 programs that make has built."""
-    own = [path for path in ("/bin/bash", "/usr/bin/python3", "/usr/bin/openssl", "/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
-                             "/usr/lib/x86_64-linux-gnu/libc.so.6", "/usr/lib/x86_64-linux-gnu/libm.so.6") if os.path.exists(path)]
-    return own + sorted(glob.glob(os.path.join(BUILD, "tests", "*-x64.exe")))
+    """Programs that sequences are cut from: the pinned compiler, and the x64 programs that make has built with it."""
+    deps = os.environ.get("JANUS_DEPS", os.path.join(BUILD, "deps"))
+    compiler = os.path.join(deps, "node_modules", "@zigc", "linux-x64", "bin", "zig")
+    return [compiler, *sorted(glob.glob(os.path.join(BUILD, "tests", "*-x64.exe")))]
 
 
 class Chunk:
