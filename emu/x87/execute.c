@@ -563,7 +563,9 @@ enum x87_outcome x87_execute(struct x87_state *state, const struct x64_insn *ins
     const struct x87_row *row = find_row(insn);
     if (!row && !mmx_knows(insn))
         return X87_UNKNOWN;
-    if (state->status & X87_ES && !(row && row->flags & NO_WAIT))
+    // CVTPI2PS and CVTPI2PD of memory have nothing to do with the MMX registers: the processor does not ask either.
+    bool waits = row ? !(row->flags & NO_WAIT) : !(insn->form & X64_F_MEM && insn->opd[0].kind == X64_OPD_XMM);
+    if (state->status & X87_ES && waits)
         return X87_PENDING;
     if (row && !(row->flags & CONTROL)) {
         m.s.ip = insn->rip;
