@@ -363,6 +363,10 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
         else
             cx.full = true;
         lower_svc(&cx, SVC_EMU_TRAP);
+        if (config->verify && result->checked_capacity) {       // nothing that could be compared: it is looked at each time
+            result->checked[0] = result->checked_mask[0] = 0;
+            result->checked_count = 1;
+        }
     }
     tail(&cx);
     if (buf.bad)

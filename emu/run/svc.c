@@ -188,6 +188,11 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
     const struct lower_point *point = region_point(region, pc);
     if (!point || immediate != SVC_EMU_TRAP)
         return EMU_NOT_MINE;
+    bool unchecked = region->verify && region->checked_count == 1 && !region->checked_mask[0];      // there was no instruction to compare: is there one now?
+    struct x64_insn now;
+    uint8_t bytes[X64_LENGTH_MAX];
+    if (unchecked && !region->dead && raise_decode(p, point->rip, &now, bytes, out) == EMU_RESUME)
+        region_evict(region);
     if (region->dead && !region->once) {        // there may be another instruction by now
         frame->x[9] = point->rip;
         frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
