@@ -18,6 +18,9 @@
 #include "kernel/thread.h"
 #include "kernel/time.h"
 #include "mm/arm64/cache.h"
+#include "mm/frame.h"
+
+#define LEAVE (0xd4000001u | SVC_EMU_LEAVE << 5)        // svc
 
 enum { DOOMED_MOST = 8, AGAIN_NS = 20000000, NAP_NS = 1000000 };
 
@@ -209,7 +212,7 @@ static void seal(struct region *region)
     for (uint32_t i = 0; i < region->head_count && !region->sealed; i++) {
         uint64_t va = region->code_va + region->heads[i].offset;
         uint32_t *word = (uint32_t *)cache_pointer(region->cache, va);
-        *word = 0xd4000001u | SVC_EMU_LEAVE << 5;       // svc
+        *word = LEAVE;
         code_sync(word, va, 4);
     }
     region->sealed = true;
@@ -227,11 +230,39 @@ static void held_call(void *argument)
         ;
 }
 
+// Shared code that the process has left for good (it changed an image, or its model) lives on for others: the process gets copies of the
+// region's pages in which it is sealed. Nothing is patched in place, so nobody has to be held.
+static void seclude(struct emu_process *p, const struct region *region)
+{
+    for (uint64_t page = region->code_va & ~(PAGE_BYTES - 1); page < region->code_va + region->code_bytes; page += PAGE_BYTES) {
+        pa_t now = aspace_frame(p->as, page), copy;
+        if (!now || NT_ERROR(frame_take(FRAME_CODE, &copy)))
+            return;                         // at the next interrupt, then
+        uint8_t *to = frame_pointer(copy);
+        bool changed = false;
+        memcpy(to, frame_pointer(now), PAGE_BYTES);
+        for (uint32_t i = 0; i < region->head_count; i++) {
+            uint64_t at = region->code_va + region->heads[i].offset - page;
+            if (at >= PAGE_BYTES)
+                continue;
+            changed |= *(uint32_t *)(to + at) != LEAVE;
+            *(uint32_t *)(to + at) = LEAVE;
+        }
+        if (changed)
+            aspace_map_frames(p->as, page, &copy, 1, PAGE_EXECUTE_READ, REGION_EC | REGION_KERNEL);
+        frame_give(copy);
+    }
+}
+
 void emu_interrupt(struct emu_process *p, const struct trap_frame *frame)
 {
     spin_lock(&emu_lock);
     struct region *region = state_region(p, frame->elr);
     bool leave = region && region->dead && !region->once && !region->sealed;
+    if (region && !region->dead && !region->cache->owner && (!p->shares || region->cache != shared_cache(p)))
+        seclude(p, region);
+    if (p->hot.used)
+        versions_cool(p);
     bool waiting = doomed_count && time_ns() - doomed_ns > NAP_NS;
     spin_unlock(&emu_lock);
     if (waiting)

@@ -101,6 +101,7 @@ struct emu_process {
     struct code_cache private_cache;
     struct map watched;                     // x64 page address -> which kind of watch (translate.c)
     struct map hot;                         // x64 page address -> struct hot_page *
+    uint64_t cooled_ns;                     // when they were looked at
     struct map ec_targets;                  // set of EC addresses that the table may hold
     uva_t *cpu_areas; uint32_t cpu_area_count;
     uint64_t finished_switches;             // of threads that have ended
@@ -194,6 +195,7 @@ bool versions_loose(struct emu_process *p, uint64_t va, unsigned bytes);    // o
 enum emu_outcome versions_find(struct emu_process *p, struct region *first, uint64_t rip, struct region **out, struct exception *exception);
 bool versions_add(struct region *region);       // into the chain of its address; false: no memory
 void versions_remove(struct region *region);
+void versions_cool(struct emu_process *p);      // now and then: pages that are no longer rewritten
 void versions_clear(struct emu_process *p);
 
 // locked.c: whether ordered accesses of the instruction have been unaligned so often that it is to do without LDAR and STLR.

@@ -9,15 +9,22 @@
 // If code differs from a version in operands only, those become loose: they are read from the code from then on, and the
 // version gives way to one that holds for all their values. If there are SPLIT_AFTER versions, new ones end before the first instruction
 // that differs or consist of it alone, so that what varies independently needs versions for each place, not for each combination.
+//
+// A hot page whose bytes stay the same for some looks, one a second, is no longer hot: what it holds is translated anew, in the ordinary
+// way. The next store makes it hot again, and then it takes twice as many looks.
 #include "emu/run/runtime.h"
 
 #include <string.h>
+#include "kernel/time.h"
+#include "mm/frame.h"
 #include "mm/heap.h"
 
-enum { HOT_AFTER = 4, SPLIT_AFTER = 4, VERSIONS_MOST = 256 };
+enum { HOT_AFTER = 4, SPLIT_AFTER = 4, VERSIONS_MOST = 1024, LOOKS_FIRST = 2, LOOKS_MOST = 64, LOOK_NS = 1000000000 };
 
 struct hot_page {
     uint32_t heat;                          // how often stores killed translations
+    uint32_t looks, enough;                 // how often it has looked the same, and how often it must
+    uint64_t sum;                           // of its bytes, at the last look
     uint8_t loose[PAGE_BYTES / 8];          // one bit a byte: an operand that changes
 };
 
@@ -42,8 +49,10 @@ static struct hot_page *hot_page(struct emu_process *p, uint64_t page)
 void versions_note_write(struct emu_process *p, uint64_t page)
 {
     struct hot_page *hot = hot_page(p, page);       // without memory it stays as it is: slow, and right
-    if (hot && hot->heat < HOT_AFTER)
-        hot->heat++;
+    if (!hot || hot->heat == HOT_AFTER || ++hot->heat < HOT_AFTER)
+        return;
+    hot->looks = 0;
+    hot->enough = !hot->enough ? LOOKS_FIRST : hot->enough < LOOKS_MOST ? hot->enough * 2 : LOOKS_MOST;
 }
 
 bool versions_hot(struct emu_process *p, uint64_t page)
@@ -63,6 +72,38 @@ bool versions_loose(struct emu_process *p, uint64_t va, unsigned bytes)
             return true;
     }
     return false;
+}
+
+static uint64_t sum_of(struct emu_process *p, uint64_t page)
+{
+    pa_t frame = aspace_frame(p->as, page);
+    const uint64_t *words = frame ? frame_pointer(frame) : NULL;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < PAGE_BYTES / 8 && words; i++)
+        sum = (sum ^ words[i]) * 0x9e3779b97f4a7c15ull + (sum >> 29);
+    return sum;
+}
+
+void versions_cool(struct emu_process *p)
+{
+    uint64_t now = time_ns();
+    if (now - p->cooled_ns < LOOK_NS)
+        return;
+    p->cooled_ns = now;
+    for (struct map_slot *slot = NULL; (slot = map_next(&p->hot, slot));) {
+        struct hot_page *hot = slot->value;
+        if (hot->heat < HOT_AFTER || aspace_code_page(p->as, slot->key) != CODE_WRITABLE)
+            continue;
+        uint64_t sum = sum_of(p, slot->key);
+        hot->looks = sum == hot->sum ? hot->looks + 1 : 0;
+        hot->sum = sum;
+        if (hot->looks < hot->enough)
+            continue;
+        hot->heat = HOT_AFTER - 1;
+        for (struct page_regions *at; (at = map_get(&p->private_cache.by_page, slot->key));)
+            region_evict(at->list[at->count - 1]);
+        map_remove(&p->watched, slot->key);
+    }
 }
 
 static void make_loose(struct emu_process *p, uint64_t va, unsigned bytes)

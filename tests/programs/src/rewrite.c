@@ -191,6 +191,16 @@ static void flags(uint8_t *at, uint32_t i)
         fail();
 }
 
+// Rewritten often, then called for long, again and again: the page is forgotten to be one that changes.
+static void pauses(uint8_t *at, uint32_t i)
+{
+    for (uint32_t n = 0; n < 50; n++)
+        immediate(at, i * 100 + n);
+    for (ULONGLONG end = GetTickCount64() + 3500; GetTickCount64() < end;)
+        if (call(at, 0, 0) != i * 100 + 49)
+            fail();
+}
+
 // Written by ARM64EC code: functions of system DLLs.
 static void (*writers[2])(void *, const void *, size_t);
 static void foreign(uint8_t *at, uint32_t i)
@@ -289,7 +299,7 @@ static const struct { const char *name; void (*once)(uint8_t *at, uint32_t i); }
     { "immediate", immediate }, { "immediate-unaligned", immediate_unaligned }, { "immediate-wide", immediate_wide },
     { "opcode", opcode }, { "whole", whole }, { "target", target }, { "branch", branch }, { "displacement", displacement },
     { "next", next_instruction }, { "loop", loop }, { "flags", flags }, { "foreign", foreign }, { "together", together },
-    { "remap", remap }, { "protect", protect }, { "kernel", kernel }, { "churn", churn },
+    { "remap", remap }, { "protect", protect }, { "kernel", kernel }, { "pauses", pauses }, { "churn", churn },
 };
 
 static void (*once)(uint8_t *at, uint32_t i);
@@ -363,6 +373,36 @@ static void run_all(DWORD (WINAPI *start)(void *))
         WaitForSingleObject(threads[i], INFINITE);
 }
 
+// Others loop in code of the image itself, which is patched under them: the loop's condition becomes its opposite.
+__attribute__((naked, noinline)) static void wait_in_image(volatile LONG *entered)
+{
+    __asm__("lock incl (%rcx)\n"
+            "1: pause\n"
+            "xor %eax, %eax\n"
+            ".globl rewrite_patch\n"
+            "rewrite_patch: jz 1b\n"
+            "ret");
+}
+extern uint8_t rewrite_patch[];
+
+static DWORD WINAPI image_loop(void *argument)
+{
+    (void)argument;
+    wait_in_image(&inside);
+    return 0;
+}
+
+static void patch_image(void)
+{
+    DWORD old;
+    while ((uint32_t)inside != thread_count)
+        Sleep(1);
+    Sleep(30);
+    if (!VirtualProtect(rewrite_patch, 1, PAGE_EXECUTE_READWRITE, &old))
+        fail();
+    *(volatile uint8_t *)rewrite_patch = 0x75;          // jnz
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -377,7 +417,7 @@ int main(int argc, char **argv)
         if (!strcmp(name, variants[i].name))
             once = variants[i].once;
     bool others = !strcmp(name, "others"), spins = !strcmp(name, "spin");
-    if (!page || thread_count < 1 || thread_count > 16 || (!once && !others && !spins && strcmp(name, "all"))) {
+    if (!page || thread_count < 1 || thread_count > 16 || (!once && !others && !spins && strcmp(name, "all") && strcmp(name, "image"))) {
         fprintf(stderr, "usage: rewrite VARIANT|all COUNT [THREADS]\n");
         return 2;
     }
@@ -391,7 +431,13 @@ int main(int argc, char **argv)
         *(volatile uint32_t *)page = 0xfceb90f3;
         start = spin;
     }
-    if (!strcmp(name, "all")) {
+    if (!strcmp(name, "image")) {
+        for (uint32_t i = 0; i < thread_count; i++)
+            threads[i] = CreateThread(NULL, 0, image_loop, NULL, 0, NULL);
+        patch_image();
+        for (uint32_t i = 0; i < thread_count; i++)
+            WaitForSingleObject(threads[i], INFINITE);
+    } else if (!strcmp(name, "all")) {
         for (unsigned i = 0; i < WITHOUT_KERNEL; i++) {
             once = variants[i].once;
             run_all(run);
