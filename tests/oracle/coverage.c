@@ -102,6 +102,8 @@ int coverage_report(FILE *vectors, FILE *report)
             full += bits(immediates[i]) == 256;
         }
     }
+    for (unsigned i = 0; oracle_not_tried[i][0]; i++)
+        fprintf(report, "not tried: %s: %s\n", oracle_not_tried[i][0], oracle_not_tried[i][1]);
     fprintf(report, "%u vectors; %u rows of the decoder's tables, %u of them without a form; %u forms: %u exercised (%u of them by a rule of rules.inc),\n"
             "%u not advertised (#UD checked), %u that this processor lacks (#UD checked), %u excluded, %u not exercised\n"
             "%u forms with an 8-bit immediate, %u with all its values\n",

@@ -195,13 +195,13 @@ static bool take(struct generator *g, const uint8_t *from, const struct x64_insn
     bool segment = (i->form & X64_F_MEM && i->mem.segment != X64_SEGMENT_NONE) || i->segment != X64_SEGMENT_NONE;
     bool bits = (i->op == X64_BT || i->op == X64_BTS || i->op == X64_BTR || i->op == X64_BTC) && i->opd[1].kind == X64_OPD_GPR;
     if (oracle_rule_of(i, 0, 0) != RULE_NONE || attributes & (X64_A_PRIVILEGED | X64_A_IO | X64_A_VECTOR_ALL) || flow == X64_FLOW_TRAP || i->op == X64_FNSTENV ||
-        flow == X64_FLOW_SYSCALL || flow == X64_FLOW_JUMP_INDIRECT || flow == X64_FLOW_CALL_INDIRECT || flow == X64_FLOW_RETURN || (segment && (!absolute || bits)))
+        flow == X64_FLOW_SYSCALL || flow == X64_FLOW_JUMP_INDIRECT || flow == X64_FLOW_CALL_INDIRECT || flow == X64_FLOW_RETURN || (segment && (!absolute || bits || (g->user && i->mem.segment == X64_FS))))
         return false;
     for (unsigned j = 0; flow != X64_FLOW_NEXT && j < i->length && (from[j] == 0x66 || (from[j] & 0xf0) == 0x40 || from[j] == 0x3e); j++)
         if (from[j] == 0x66)
             return false;                           // near branches of 16 bits are AMD's alone
     const struct oracle_form *f = oracle_form_of(from, i->length);
-    if (!f || oracle_rule_of_form(f, 0) != RULE_NONE || oracle_form_has(f, SRC_MOFFS) || oracle_form_has(f, SRC_SEG_REG) || oracle_form_has(f, SRC_SEG_FIXED))
+    if (!f || oracle_rule_of_form(f, 0) != RULE_NONE || (g->user && !gen_is_user_form(f)) || oracle_form_has(f, SRC_MOFFS) || oracle_form_has(f, SRC_SEG_REG) || oracle_form_has(f, SRC_SEG_FIXED))
         return false;
     want_operands(g, i);
     struct piece *p = add_piece(from, i->length, from);

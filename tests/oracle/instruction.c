@@ -79,6 +79,15 @@ static void choose_registers(struct generator *g, const struct oracle_form *f, s
         default: break;
         }
     }
+    // A bit offset in a register reaches far.
+    bool bits = is(f, X64_BT) || is(f, X64_BTS) || is(f, X64_BTR) || is(f, X64_BTC);
+    if (!g->alone && bits && f->memory && oracle_form_has(f, SRC_GPR_REG) && g->small && gen_chance(g, 95)) {
+        unsigned r = gen_below(g, 16);
+        while (!(g->small >> r & 1))
+            r = gen_below(g, 16);
+        e->rex &= (uint8_t)~4;
+        put_reg(e, r);
+    }
     if (oracle_form_has(f, SRC_VSIB))               // three different registers, the index is chosen behind
         while (e->vvvv == ((e->modrm >> 3 & 7) | (e->rex & 4) << 1))
             e->vvvv = (uint8_t)gen_below(g, 16);
@@ -120,7 +129,7 @@ static void choose_immediates(struct generator *g, const struct oracle_form *f, 
             if (is(f, X64_INT))
                 put_immediate(e, &at, interrupt(g), 1);
             else if ((is(f, X64_ENTER) || is(f, X64_RET) || is(f, X64_RET_FAR)) && bytes == 2)
-                put_immediate(e, &at, (gen_chance(g, 70) ? gen_below(g, 64) : gen_below(g, 4096)) * 8, 2);
+                put_immediate(e, &at, (gen_chance(g, g->alone ? 70 : 97) ? gen_below(g, 64) : gen_below(g, 4096)) * 8, 2);
             else if (is(f, X64_ENTER))
                 put_immediate(e, &at, gen_chance(g, 70) ? gen_below(g, 6) : gen_below(g, 256), 1);
             else if (!walked && bytes == 1)
@@ -401,11 +410,12 @@ static void odd_prefixes(struct generator *g, const struct oracle_form *f, struc
     for (unsigned i = 0; i < count; i++) {
         struct encoding with = *e;
         uint8_t prefix = choice[gen_below(g, sizeof choice)];
-        if ((prefix == 0x66 && transfer) ||         // near branches of 16 bits are AMD's alone
+        bool repeat = prefix == 0xf2 || prefix == 0xf3;
+        if ((prefix == 0x66 && transfer) || (repeat && (is(f, X64_LOOPE) || is(f, X64_LOOPNE))) ||     // see NOT_TRIED in rules.inc
             ((prefix == 0x64 || prefix == 0x65) && (memory || g->user)) || (prefix == 0x67 && memory) || e->prefix_count == ENCODING_PREFIXES_MAX)
             continue;
-        if ((prefix == 0xf2 || prefix == 0xf3) && f->mandatory & 6 && prefix != (f->mandatory & 2 ? 0xf3 : 0xf2))
-            continue;                               // which of two different ones counts is nowhere written
+        if (repeat && f->mandatory & 6 && prefix != (f->mandatory & 2 ? 0xf3 : 0xf2))
+            continue;
         if (prefix == 0x48 || prefix == 0x40) {
             if (e->no_rex || e->map >= X64_MAP_VEX1)
                 continue;

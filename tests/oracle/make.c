@@ -77,6 +77,9 @@ static const struct oracle_form *form_of_number(const struct oracle_making *m, u
 // of this program.
 static bool touched_host(const struct oracle_vector *v)
 {
+    uint64_t slot = oracle_slot(v->number);
+    if (v->out.rip - ORACLE_CODE_BASE < ORACLE_CODE_BYTES && v->out.rip - slot > ORACLE_SLOT_BYTES)
+        return true;
     if (v->outcome != ORACLE_PAGE_FAULT)
         return false;
     bool edge = v->fault_address - ORACLE_EDGE_BASE < ORACLE_EDGES * (uint64_t)ORACLE_EDGE_STRIDE;

@@ -206,9 +206,11 @@ static void in_sequence(struct generator *g, const struct oracle_form *f, struct
         put_relative(e, ORACLE_WINDOW_BASE + 0x1800 + offset);
         return;
     }
-    unsigned base = pick(g, pointers), index = small && align == 1 && gen_chance(g, 35) ? pick(g, small) : NO_REGISTER;
+    // String and stack instructions move the other pointers by steps that are no alignment.
+    unsigned steady = pointers & (1 << X64_RBX | 1 << X64_R12 | 1 << X64_R13);
+    unsigned base = pick(g, align > 1 && steady && gen_chance(g, 90) ? steady : pointers), index = small && align == 1 && gen_chance(g, 35) ? pick(g, small) : NO_REGISTER;
     e->disp = gen_chance(g, 40) ? 0 : gen_chance(g, 60) ? (int64_t)gen_below(g, 256) - 128 : (int64_t)gen_below(g, 0x1000) - 0x800;
-    if (gen_chance(g, 2))
+    if (gen_chance(g, 1))
         e->disp = (int32_t)oracle_random(&g->seed);         // usually a fault
     if (align > 1 && gen_chance(g, 97))
         e->disp &= ~(align - 1ll);

@@ -14,6 +14,7 @@ static const struct rule op_rules[X64_OP_COUNT] = {
 #define OWN(op, which, why) [X64_##op] = { RULE_OWN, which, why },
 #define ESTIMATE(op, why) [X64_##op] = { RULE_ESTIMATE, 0, why },
 #define ULP(op, why) [X64_##op] = { RULE_ULP, 0, why },
+#define NOT_TRIED(what, why)
 #include "tests/oracle/rules.inc"
 #undef EXCLUDED
 #undef ABSENT_ISA
@@ -31,6 +32,15 @@ static const struct rule isa_rules[X64_ISA_COUNT] = {
 #define ESTIMATE(op, why)
 #define ULP(op, why)
 #include "tests/oracle/rules.inc"
+};
+
+const char *const oracle_not_tried[][2] = {
+#undef ABSENT_ISA
+#define ABSENT_ISA(isa, why)
+#undef NOT_TRIED
+#define NOT_TRIED(what, why) { what, why },
+#include "tests/oracle/rules.inc"
+    { 0, 0 },
 };
 
 // What depends on operands and not on the operation alone.

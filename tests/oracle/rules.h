@@ -10,6 +10,9 @@ enum oracle_rule {
 // The rule of an instruction; *reason (if wanted) is its text. *registers (if wanted): general registers that are not compared.
 enum oracle_rule oracle_rule_of(const struct x64_insn *insn, const char **reason, uint16_t *registers);
 
+// What the generators leave out, and why; ends with nulls.
+extern const char *const oracle_not_tried[][2];
+
 // The rule of a form, for all its instructions.
 enum oracle_rule oracle_rule_of_form(const struct oracle_form *f, const char **reason);
 

@@ -122,14 +122,15 @@ static bool note_effects(struct generator *g, unsigned from)
     return true;
 }
 
-static bool wants_registers_it_lacks(const struct generator *g, const struct oracle_form *f)
+static bool wants_registers_it_lacks(struct generator *g, const struct oracle_form *f)
 {
     const struct x64_insn *i = &f->sample;
     bool string = x64_op_info((enum x64_op)i->op)->attributes & X64_A_STRING;
     bool repeats = i->prefixes & (X64_P_REP | X64_P_REPNE);
     bool mask = i->op == X64_MASKMOVQ || i->op == X64_MASKMOVDQU || i->op == X64_VMASKMOVDQU;
     return (string && ~g->pointers & (1 << X64_RSI | 1 << X64_RDI)) || (repeats && !(g->small >> X64_RCX & 1)) || (mask && !(g->pointers >> X64_RDI & 1)) ||
-           (f->row->where & X64_ROW_VSIB && !g->pointers);
+           (f->row->where & X64_ROW_VSIB && !g->pointers) ||
+           (x64_op_info((enum x64_op)i->op)->attributes & X64_A_STACK && !(g->pointers >> X64_RSP & 1) && gen_chance(g, 95));
 }
 
 static bool plain(struct generator *g, unsigned keep)
@@ -164,6 +165,7 @@ static void forget(struct generator *g, unsigned reg)
 static void gen_jump(struct generator *g, unsigned depth, unsigned keep)
 {
     unsigned how = gen_below(g, 20);
+    bool calls = g->pointers >> X64_RSP & 1;
     if (how < 12) {                                 // jcc, jrcxz or jmp forward
         unsigned kind = gen_below(g, 12), wide = kind < 4 ? 4 : 1;
         if (kind < 4) gen_byte(g, 0x0f), gen_byte(g, 0x80 + gen_below(g, 16));
@@ -193,7 +195,7 @@ static void gen_jump(struct generator *g, unsigned depth, unsigned keep)
         default: gen_byte(g, 0xe0 + gen_below(g, 3));                                               // loopne, loope, loop
         }
         gen_byte(g, (uint8_t)(top - (g->length + 1)));
-    } else if (how < 18) {                          // call over a jump, return
+    } else if (how < 18 && calls) {                 // call over a jump, return
         gen_byte(g, 0xe8), gen_value(g, 2, 4);
         unsigned over = g->length;
         gen_byte(g, 0xeb), gen_byte(g, 0);
@@ -203,7 +205,7 @@ static void gen_jump(struct generator *g, unsigned depth, unsigned keep)
         g->code[over + 1] = (uint8_t)(g->length - over - 2);
     } else if (!(keep >> X64_RDX & 1)) {            // lea rdx, [rip+n]; jmp or call rdx
         gen_byte(g, 0x48), gen_byte(g, 0x8d), gen_byte(g, 0x15), gen_value(g, 2, 4);
-        gen_byte(g, 0xff), gen_byte(g, keep >> X64_RSP & 1 || gen_chance(g, 60) ? 0xe2 : 0xd2);
+        gen_byte(g, 0xff), gen_byte(g, keep >> X64_RSP & 1 || !calls || gen_chance(g, 60) ? 0xe2 : 0xd2);
         forget(g, X64_RDX);
     }
 }

@@ -108,7 +108,7 @@ void gen_state(struct generator *g, unsigned wild)
     for (unsigned i = 0; i < 16; i++) {
         s->gpr[i] = gen_integer(g);
         if (g->pointers >> i & 1)
-            s->gpr[i] = ORACLE_WINDOW_BASE + 0x1000 + gen_below(g, gen_chance(g, 80) ? 0x180 : 0x230) * 16 + (gen_chance(g, 15) ? gen_below(g, 16) : 0);
+            s->gpr[i] = ORACLE_WINDOW_BASE + 0x1000 + gen_below(g, gen_chance(g, 85) ? 0x60 : 0x8c) * 64 + (gen_chance(g, 8) ? gen_below(g, 64) : 0);
         else if (g->small >> i & 1)
             s->gpr[i] = i == X64_RCX ? gen_below(g, 40) : (uint64_t)((int64_t)gen_below(g, 128) - 64);
     }
