@@ -121,15 +121,15 @@ static void emit_check(struct lower_context *cx, unsigned from, unsigned to, boo
 {
     enum { BASE = 17, LOADED = 10, T = 11, SUM = 12, NEXT = 13 };
     const struct lower_insn *last = &cx->work->insns[to];
-    uint64_t start = cx->work->insns[from].x.rip & ~7ull, end = last->x.rip + last->x.length;
+    uint64_t start = cx->work->insns[from].x.rip & ~7ull, bytes = last->x.rip + last->x.length - start;     // the end may be 2^64
     bool first = true;
-    for (uint64_t word = start; word < end; word += 8) {
-        struct check c = check_of(cx, from, to, word);
+    for (uint64_t at = 0; at < bytes; at += 8) {
+        struct check c = check_of(cx, from, to, start + at);
         if (!c.mask)
             continue;
         if (first)
             lower_const(cx, BASE, start);
-        a64_ldr_uimm(cx->b, 3, A64_ZERO, LOADED, BASE, (int64_t)(word - start));
+        a64_ldr_uimm(cx->b, 3, A64_ZERO, LOADED, BASE, (int64_t)at);
         compare(cx, first ? SUM : NEXT, LOADED, T, &c);
         if (!first)
             a64_orr_reg(cx->b, A64_X, SUM, SUM, NEXT, A64_LSL, 0);

@@ -85,6 +85,13 @@ TEST(likely_instructions)
     }
 }
 
+TEST(what_fuzzing_found)
+{
+    // Code that compares itself, at the very end of the address space: an endless loop (verify.c).
+    fuzz_again("d4 64 fe 00 00 fd 00 00 55 48 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 0a 66 0f 3a 0a 0a 0a 0a 0a 0a 0a 0a 0a "
+               "0a 0a 0a 00 00 00 47 0f b6 14 08 46 88 14 0a 49 83 c1 01 49 39 c9 72 ee 48 c7 00 00 00 00 3d 5d c3");
+}
+
 TEST(small_buffers_give_full)
 {
     for (unsigned i = 0; i < CODE; i++)
