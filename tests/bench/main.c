@@ -2,6 +2,8 @@
 // The measuring program: every workload twice, the first call (cold) and the second (warm), one line each for tests/bench/run:
 //     NAME CHECKSUM cold-all cold-EL0 warm-all warm-EL0 x64-instructions x64-bytes regions cache-bytes
 // With the argument "tso" a second thread exists meanwhile. "nothing" is a workload that does nothing: what measuring costs.
+// With "again" it runs itself twice as another process, one after the other, with "once": every workload once, and a line
+//     regions N X64-INSTRUCTIONS          of what that process had translated.
 #include <stdio.h>
 #include <string.h>
 #define WIN32_LEAN_AND_MEAN
@@ -85,8 +87,42 @@ static DWORD WINAPI sleeper(void *event)
     return WaitForSingleObject(event, INFINITE);
 }
 
+static int run_once(void)
+{
+    struct meter_translator total;
+    for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++)
+        workloads[i].run(one);
+    if (!meter_translator(&total))
+        return 1;
+    printf("regions %llu %llu\n", total.regions, total.x64_instructions);
+    return 0;
+}
+
+static int run_again(const char *program)
+{
+    for (int i = 0; i < 2; i++) {
+        char command[300];
+        STARTUPINFOA startup = { .cb = sizeof startup };
+        PROCESS_INFORMATION process;
+        DWORD status = 1;
+        snprintf(command, sizeof command, "\"%s\" once", program);
+        if (!CreateProcessA(NULL, command, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process))
+            return 4;
+        WaitForSingleObject(process.hProcess, INFINITE);
+        if (!GetExitCodeProcess(process.hProcess, &status) || status)
+            return 5;
+        CloseHandle(process.hThread);
+        CloseHandle(process.hProcess);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && !strcmp(argv[1], "once"))
+        return run_once();
+    if (argc > 1 && !strcmp(argv[1], "again"))
+        return run_again(argv[0]);
     if (!meter_works()) {
         fprintf(stderr, "this machine does not count instructions: run it with --icount\n");
         return 2;
