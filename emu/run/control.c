@@ -94,8 +94,10 @@ enum emu_outcome machine_run_ret_far(struct machine *m)
 {
     unsigned bytes = m->insn->opsize;
     uint64_t popped[2], extra = m->insn->operand_count ? (uint16_t)m->insn->opd[0].value : 0;
-    if (!stack_read(m, popped, 2, bytes))
-        return EMU_EXCEPTION;
+    popped[0] = popped[1] = 0;
+    for (unsigned i = 2; i-- > 0;)          // processors look at the selector first
+        if (!machine_read(m, m->frame->sp + i * bytes, &popped[i], bytes))
+            return EMU_EXCEPTION;
     if ((uint16_t)popped[1] != USER_CODE || !canonical(popped[0]))
         return general_protection(m);
     m->frame->sp += 2 * bytes + extra;
