@@ -3,6 +3,7 @@
 // coverage.c - see coverage.h. An instruction counts as exercised only where it certainly ran: the straight line from the first
 // instruction to the one that ended the sequence or to the first branch.
 #include "tests/oracle/coverage.h"
+#include "tests/oracle/make.h"
 #include "tests/oracle/rules.h"
 #include "tests/oracle/vector.h"
 
@@ -54,7 +55,7 @@ static unsigned bits(const uint32_t *words)
 int coverage_report(FILE *vectors, FILE *report)
 {
     static struct oracle_vector v;
-    unsigned count, excluded = 0, absent = 0, lacking = 0, covered = 0, missing = 0, walked = 0, full = 0, total = 0, own = 0, rows = 0, rows_without = 0;
+    unsigned count, excluded = 0, absent = 0, lacking = 0, undefined = 0, covered = 0, missing = 0, walked = 0, full = 0, total = 0, own = 0, rows = 0, rows_without = 0;
     const struct oracle_form *f = oracle_forms(&count);
     while (fread(&v, sizeof v, 1, vectors) == 1) {
         if (v.magic != ORACLE_MAGIC || v.code_bytes > ORACLE_CODE_MAX)
@@ -91,7 +92,9 @@ int coverage_report(FILE *vectors, FILE *report)
             covered++;
             own += rule != RULE_NONE;
         } else if (seen[i].absent) {
-            fprintf(report, "lacking here, #UD recorded: %s\n", f[i].name);
+            undefined++;
+        } else if (oracle_lacks(&f[i])) {
+            fprintf(report, "this processor lacks it (#UD): %s\n", f[i].name);
             lacking++;
         } else {
             fprintf(report, "NOT EXERCISED: %s (faulted %u times)\n", f[i].name, seen[i].faulted);
@@ -105,8 +108,8 @@ int coverage_report(FILE *vectors, FILE *report)
     for (unsigned i = 0; oracle_not_tried[i][0]; i++)
         fprintf(report, "not tried: %s: %s\n", oracle_not_tried[i][0], oracle_not_tried[i][1]);
     fprintf(report, "%u vectors; %u rows of the decoder's tables, %u of them without a form; %u forms: %u exercised (%u of them by a rule of rules.inc),\n"
-            "%u not advertised (#UD checked), %u that this processor lacks (#UD checked), %u excluded, %u not exercised\n"
+            "%u not advertised (#UD checked), %u that are #UD to every program (checked), %u that this processor lacks, %u excluded, %u not exercised\n"
             "%u forms with an 8-bit immediate, %u with all its values\n",
-            total, rows, rows_without, count, covered, own, absent, lacking, excluded, missing, walked, full);
+            total, rows, rows_without, count, covered, own, absent, undefined, lacking, excluded, missing, walked, full);
     return (int)(missing + rows_without);
 }

@@ -288,6 +288,8 @@ static void after(struct generator *g, const struct oracle_form *f, const struct
         for (unsigned at = 8; at < 24; at += 4)
             store32(g, e, at, 0);
         store32(g, e, 28, 0xffff);
+        if (!is(f, X64_FXSAVE))
+            store32(g, e, 512, 0);
         break;
     case X64_FNSTENV: case X64_FNSAVE:
         if (f->sample.opd[0].size == 28 || f->sample.opd[0].size == 108)

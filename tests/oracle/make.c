@@ -26,7 +26,7 @@ static unsigned rounds_of(const struct oracle_form *f)
     const struct x64_op_info *info = x64_op_info((enum x64_op)f->sample.op);
     const struct x64_operand_form *o;
     if (info->attributes & (X64_A_PRIVILEGED | X64_A_IO) || f->sample.op == X64_NOP || oracle_rule_of_form(f, 0) == RULE_ABSENT)
-        return 4;
+        return 12;
     for (unsigned i = 0; (o = oracle_form_operand(f, i)); i++)
         if ((o->source == SRC_IMM_ZERO || o->source == SRC_IMM_SIGN) && o->argument == 1)
             return 256;
@@ -124,6 +124,13 @@ static void set_masks(struct oracle_vector *v, const struct oracle_flow *flow)
         v->xmm_mask &= (uint16_t)~(1 << i.opd[0].reg | 1 << i.opd[2].reg);
 }
 
+// This processor does not have the instruction that it stopped at.
+static bool lacks(const struct oracle_vector *v)
+{
+    struct x64_insn i;
+    return v->outcome == ORACLE_INVALID_OPCODE && decode_at(v, v->out.rip, &i) && !oracle_undefined_everywhere(&i);
+}
+
 static bool base_is_canonical(const struct oracle_vector *v, const struct x64_insn *i)
 {
     uint64_t base = i->mem.base < 16 ? v->out.gpr[i->mem.base] : 0;
@@ -142,6 +149,8 @@ static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, b
         return false;                               // a changed return address leads to bytes that nobody chose as instructions
     // Whether bytes that the mask leaves out can fault is up to the processor (SDM vol. 2, MASKMOVDQU).
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && (i.op == X64_MASKMOVDQU || i.op == X64_VMASKMOVDQU || i.op == X64_MASKMOVQ))
+        return false;
+    if (lacks(v))
         return false;
     // Which byte of a long operand faults first is the processor's business.
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && v->fault_address & 0xfff &&
@@ -282,5 +291,29 @@ bool oracle_make(const struct oracle_making *m, uint32_t number, struct oracle_v
     for (unsigned attempt = 0; attempt < ATTEMPTS; attempt++)
         if (attempt_vector(m, number, attempt, v))
             return true;
+        else if (m->mode == MODE_FORMS && lacks(v))
+            break;
+    return false;
+}
+
+bool oracle_lacks(const struct oracle_form *f)
+{
+    static struct generator g;
+    static struct oracle_vector v;
+    for (unsigned attempt = 1; attempt < 50; attempt++) {
+        v = (struct oracle_vector){ .code_va = oracle_slot(0), .window_seed = 1 };
+        native_fill(v.window_seed);
+        g = (struct generator){ .seed = mix(attempt) | 1, .va = v.code_va, .in = &v.in, .memory = (const uint8_t *)native_memory, .alone = true, .walk = -1 };
+        gen_state(&g, 0);
+        if (!gen_instruction(&g, f))
+            continue;
+        v.code_bytes = g.length;
+        memcpy(v.code, g.code, g.length);
+        native_run(&v);
+        if (v.out.rip == v.code_va + g.start)
+            return v.outcome == ORACLE_INVALID_OPCODE;
+        if (v.outcome == ORACLE_END)
+            return false;
+    }
     return false;
 }

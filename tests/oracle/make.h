@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // make.h - one vector: generated, executed, judged fit to be compared elsewhere.
 #pragma once
+#include "tests/oracle/form.h"
 #include "tests/oracle/vector.h"
 
 enum oracle_mode { MODE_FORMS, MODE_RANDOM, MODE_CUT };
@@ -22,3 +23,6 @@ bool oracle_make(const struct oracle_making *m, uint32_t number, struct oracle_v
 // Executes v (code, in, masks as they are; the memory by v->window_seed) and sets what follows from the execution: out, outcome, changes and masks.
 // False: it cannot be compared elsewhere.
 bool oracle_execute(struct oracle_vector *v);
+
+// This processor says #UD to the form, found by trying; native_open() was called.
+bool oracle_lacks(const struct oracle_form *f);

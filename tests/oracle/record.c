@@ -149,7 +149,7 @@ int main(int argc, char **argv)
     if (!strcmp(mode, "pass"))
         return printf("%u\n", oracle_pass(&(struct oracle_making){ .mode = MODE_FORMS })) < 0;
     if (!strcmp(mode, "coverage"))
-        return coverage_report(stdin, stdout) != 0;
+        return native_open() ? coverage_report(stdin, stdout) != 0 : (perror("record"), 2);
     if (!strcmp(mode, "text"))
         return to_text();
     if (!strcmp(mode, "vectors"))

@@ -66,18 +66,11 @@ static const struct rule *special_rule(const struct x64_insn *i)
     return 0;
 }
 
-// VAES is the 256-bit forms; the others came with AVX and AES or PCLMULQDQ.
-static bool vex_aes(const struct x64_insn *i)
-{
-    return x64_op_info((enum x64_op)i->op)->isa == X64_ISA_VAES && !(i->form & X64_F_256);
-}
-
 enum oracle_rule oracle_rule_of(const struct x64_insn *i, const char **reason, uint16_t *registers)
 {
-    static const struct rule none = { RULE_NONE, 0, 0 };
     const struct rule *r = special_rule(i);
     if (!r)
-        r = vex_aes(i) ? &none : op_rules[i->op].rule ? &op_rules[i->op] : &isa_rules[x64_op_info((enum x64_op)i->op)->isa];
+        r = op_rules[i->op].rule ? &op_rules[i->op] : &isa_rules[x64_op_info((enum x64_op)i->op)->isa];
     if (reason)
         *reason = r->reason;
     if (registers) {
@@ -174,4 +167,12 @@ bool oracle_result_undefined(const struct x64_insn *i, int cl)
 bool oracle_leaves_c1(const struct x64_insn *i)
 {
     return i->op == X64_FCOMI || i->op == X64_FCOMIP || i->op == X64_FUCOMI || i->op == X64_FUCOMIP;
+}
+
+bool oracle_undefined_everywhere(const struct x64_insn *i)
+{
+    switch (x64_op_info((enum x64_op)i->op)->isa) {
+    case X64_ISA_VMX: case X64_ISA_SVM: case X64_ISA_SGX: case X64_ISA_CET: case X64_ISA_SYSTEM: return true;
+    default: return oracle_rule_of(i, 0, 0) == RULE_ABSENT || i->op == X64_UD0 || i->op == X64_UD1 || i->op == X64_UD2 || i->op == X64_ENQCMDS;
+    }
 }

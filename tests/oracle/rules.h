@@ -28,3 +28,6 @@ bool oracle_result_undefined(const struct x64_insn *insn, int cl);
 
 // FCOMI and its kin: C1 is cleared says Intel, AMD leaves it.
 bool oracle_leaves_c1(const struct x64_insn *insn);
+
+// #UD is what the processor that Janus shows says to it. Of all others, #UD means that this processor lacks what Janus has.
+bool oracle_undefined_everywhere(const struct x64_insn *insn);
