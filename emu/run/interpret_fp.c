@@ -201,20 +201,36 @@ static status_t x87_exception(const struct x87_state *x87)
     return pending & FLOAT_IE && x87->status & FLOAT_SF ? STATUS_FLOAT_STACK_CHECK : machine_float_exception(pending);
 }
 
+// FOP of the instruction: what follows its prefixes.
+static uint16_t x87_opcode(const struct machine *m)
+{
+    uint8_t bytes[X64_LENGTH_MAX];
+    unsigned count = (unsigned)aspace_read(m->p->as, m->insn->rip, bytes, m->insn->length, ACCESS_EXECUTE);
+    for (unsigned i = 0; i + 1 < count; i++)
+        if ((bytes[i] & 0xf8) == 0xd8)
+            return (uint16_t)((bytes[i] & 7) << 8 | bytes[i + 1]);
+    return 0;
+}
+
 enum emu_outcome machine_run_x87(struct machine *m)
 {
     struct x87_state x87;
     uint64_t area = m->frame->x[28] + CTX_X87_REGISTERS;
     if (user_copy_in(&x87, area, sizeof x87) != STATUS_SUCCESS)
         return EMU_NOT_MINE;
-    struct x87_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write, .eflags = m->eflags };
+    struct x87_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write, .opcode = x87_opcode(m),
+                         .eflags = m->eflags };
     bool converts = x64_op_info(m->insn->op)->attributes & X64_A_FP;    // between MMX and XMM: with MXCSR
     if (m->insn->form & X64_F_MEM)
         io.address = machine_address(m);
     if (converts)
         io.mxcsr = fp_mxcsr(m->p, m->frame);
+    const struct x64_operand *opd = m->insn->form & X64_F_MEM ? &m->insn->opd[m->insn->mem_operand] : NULL;
     switch (x87_execute(&x87, m->insn, &io)) {
     case X87_DONE:
+        // An unmasked exception may have kept it from storing: a page fault comes first all the same.
+        if (x87.status & X87_ES && opd && opd->access & X64_WRITE && !machine_may_write(m, io.address, opd->size))
+            return EMU_EXCEPTION;
         m->eflags = io.eflags;
         if (converts)
             fp_set_mxcsr(m->p, m->frame, io.mxcsr);

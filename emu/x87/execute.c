@@ -342,10 +342,17 @@ static enum x87_outcome store_image(struct x87_machine *m, const struct x87_row 
     return X87_DONE;
 }
 
+enum { FSTP1 = 0x1d8, FSTP1_MASK = 0x7f8 };     // D9 D8+i
+
 static enum x87_outcome run_store(struct x87_machine *m, const struct x87_row *row)
 {
     const struct x64_operand *opd = &m->insn->opd[0];
     struct float80 value = x87_get(m, 0);
+    if (x87_empty(m, 0) && (m->io->opcode & FSTP1_MASK) == FSTP1) {
+        m->s.status &= (uint16_t)~X87_C1;   // this alias knows no stack fault: it pops, and that is all
+        x87_pop(m);
+        return X87_DONE;
+    }
     if (x87_empty(m, 0)) {
         x87_underflow(m);
         value = float80_indefinite;
@@ -573,6 +580,8 @@ enum x87_outcome x87_execute(struct x87_state *state, const struct x64_insn *ins
             m.s.dp = io->address;
     }
     enum x87_outcome outcome = row ? row->run(&m, row) : mmx_run(&m);
+    if (row && !(row->flags & CONTROL) && m.s.status & ~state->status & X87_ES)
+        m.s.opcode = io->opcode;
     if (outcome == X87_DONE || outcome == X87_SIMD)
         *state = m.s;
     else

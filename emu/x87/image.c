@@ -50,6 +50,7 @@ static unsigned get_environment(struct x87_machine *m, const uint8_t *image, boo
     s->status = (uint16_t)fields[FIELD_STATUS];
     s->ip = fields[FIELD_IP];
     s->dp = fields[FIELD_DP];
+    s->opcode = fields[FIELD_CS] >> 16 & 0x7ff;         // not in the small format
     s->valid = 0;
     for (unsigned i = 0; i < 8; i++)
         s->valid |= (uint16_t)(((fields[FIELD_TAG] >> 2 * i & 3) != 3) << i);
@@ -148,7 +149,7 @@ void x87_put_fx_image(const struct x87_state *s, uint8_t image[X87_FX_BYTES], bo
 void x87_get_fx_image(struct x87_state *s, const uint8_t image[X87_FX_BYTES], bool wide)
 {
     *s = (struct x87_state){ .control = x87_control_word((uint32_t)get_bytes(image, 2)), .status = (uint16_t)get_bytes(image + FX_STATUS, 2),
-                             .valid = image[FX_VALID], .ip = get_bytes(image + FX_IP, wide ? 8 : 4),
+                             .valid = image[FX_VALID], .opcode = get_bytes(image + FX_OPCODE, 2) & 0x7ff, .ip = get_bytes(image + FX_IP, wide ? 8 : 4),
                              .dp = get_bytes(image + FX_DP, wide ? 8 : 4) };
     for (unsigned i = 0; i < 8; i++)
         s->reg[(x87_top(s) + i) & 7] = (struct float80){ .significand = get_bytes(image + FX_REGISTERS + FX_SLOT * i, 8),

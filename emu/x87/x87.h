@@ -19,7 +19,7 @@ struct x87_state {
     uint64_t ip, dp;                // of the last instruction that was no control instruction; dp: of the last that had memory
     uint16_t control, status;
     uint16_t valid;                 // bit n: physical register n is not empty (the tag word as FXSAVE has it)
-    uint16_t opcode;                // always 0: SDM vol. 1, 8.1.9 lets a processor keep it only after unmasked exceptions
+    uint16_t opcode;                // kept only of instructions that raise an unmasked exception, as SDM vol. 1, 8.1.9 allows
 };
 
 void x87_init(struct x87_state *state);                         // as FNINIT; also clears the registers
@@ -33,6 +33,7 @@ struct x87_io {
     bool (*read)(void *context, unsigned operand, void *to, unsigned bytes);
     bool (*write)(void *context, unsigned operand, const void *from, unsigned bytes);
     uint64_t address;               // of the memory operand, if there is one
+    uint16_t opcode;                // low three bits of the first opcode byte, then ModRM: as FOP has it
     uint32_t eflags;                // in and out
     uint32_t mxcsr;                 // in and out: conversions between MMX and XMM
 };

@@ -71,7 +71,7 @@ static void check_execution(const struct header *h, const struct x64_insn *insn)
     struct x87_io io[2];
     bool knows = x87_knows(insn);
     for (unsigned i = 0; i < 2; i++) {
-        io[i] = (struct x87_io){ &m[i], read_operand, write_operand, 0x1000, h->eflags & X64_ARITH_FLAGS,
+        io[i] = (struct x87_io){ &m[i], read_operand, write_operand, 0x1000, 0, h->eflags & X64_ARITH_FLAGS,
                                  (uint32_t)(h->mxcsr[0] | h->mxcsr[1] << 8) };
         outcome[i] = x87_execute(&after[i], insn, &io[i]);
     }

@@ -301,7 +301,7 @@ static bool io_write(void *context, unsigned operand, const void *from, unsigned
 
 static enum sse_outcome run_x87(struct machine *m)
 {
-    struct x87_io io = { m, io_read, io_write, 0x1000, (uint32_t)m->s.rflags, m->s.mxcsr };
+    struct x87_io io = { m, io_read, io_write, 0x1000, 0, (uint32_t)m->s.rflags, m->s.mxcsr };
     enum x87_outcome outcome = x87_execute(&m->s.x87, &m->form->insn, &io);
     m->s.x87.ip = m->s.x87.dp = 0;
     m->s.mxcsr = io.mxcsr;

@@ -447,7 +447,7 @@ static bool io_write(void *context, unsigned operand, const void *from, unsigned
 
 static enum x87_outcome run_here(struct machine *m)
 {
-    struct x87_io io = { m, io_read, io_write, 0x1000, (uint32_t)m->flags, 0x1f80 };
+    struct x87_io io = { m, io_read, io_write, 0x1000, 0, (uint32_t)m->flags, 0x1f80 };
     enum x87_outcome outcome = x87_execute(&m->s, m->insn, &io);
     m->flags = io.eflags;
     return outcome;
@@ -524,7 +524,7 @@ static bool refuse_write(void *context, unsigned operand, const void *from, unsi
 // A fault of the memory operand, and an exception that is pending, leave everything as it was.
 static bool harmless(const struct row *row, const struct x64_insn *insn)
 {
-    struct x87_io io = { 0, refuse_read, refuse_write, 0x1000, 0x8d5, 0x1f80 };
+    struct x87_io io = { 0, refuse_read, refuse_write, 0x1000, 0, 0x8d5, 0x1f80 };
     struct x87_state before = random_state(row), after = before;
     before.control |= FLOAT_ALL;
     before.status &= (uint16_t)~0xff;
