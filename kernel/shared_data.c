@@ -9,7 +9,7 @@
 enum {
     SHARED_NATIVE_ARCHITECTURE = 0x26a, SHARED_SYSTEM_ROOT = 0x30, SHARED_BUILD = 0x260, SHARED_PRODUCT_TYPE = 0x264,
     SHARED_PRODUCT_VALID = 0x268, SHARED_MAJOR = 0x26c, SHARED_MINOR = 0x270, SHARED_PROCESSORS = 0x3c0,
-    SHARED_XSTATE = 0x3d8,
+    SHARED_XSTATE = 0x3d8, SHARED_FEATURES = 0x274,
 };
 enum { ARCHITECTURE_ARM64 = 12, PRODUCT_WORKSTATION = 1 };
 
@@ -37,6 +37,18 @@ static void fill_xstate(uint8_t *at)
     put(at, ALL_FEATURES - 4, 832, 4);                  // bytes of all of them
 }
 
+// PF_ numbers of the Windows SDK. The page is one for both kinds of processes: kernel32 answers each of its own processor.
+static void fill_features(uint8_t *at)
+{
+    static const uint8_t present[] = {
+        2 /* CMPXCHG8B */, 3 /* MMX */, 6 /* SSE */, 8 /* RDTSC */, 10 /* SSE2 */, 12 /* no-execute */, 13 /* SSE3 */, 14 /* CMPXCHG16B */,
+        17 /* XSAVE */, 18 /* VFP */, 19 /* NEON */, 23 /* fast fail */, 29 /* ARMv8 */, 32 /* RDTSCP */, 33 /* RDPID */, 36 /* SSSE3 */,
+        37 /* SSE4.1 */, 38 /* SSE4.2 */, 39 /* AVX */, 40 /* AVX2 */,
+    };
+    for (unsigned i = 0; i < sizeof present; i++)
+        at[present[i]] = 1;
+}
+
 static void fill(uint8_t *page)
 {
     static const char root[] = "C:\\Windows";
@@ -50,6 +62,7 @@ static void fill(uint8_t *page)
     put(page, SHARED_NATIVE_ARCHITECTURE, ARCHITECTURE_ARM64, 2);
     put(page, SHARED_PROCESSORS, cpu_count, 4);
     fill_xstate(page + SHARED_XSTATE);
+    fill_features(page + SHARED_FEATURES);
 }
 
 status_t shared_data_start(void)

@@ -80,7 +80,13 @@ BOOL WINAPI GetProcessAffinityMask(HANDLE process, PDWORD_PTR own, PDWORD_PTR sy
 DWORD WINAPI GetActiveProcessorCount(WORD group) { (void)group; return cpu_count(); }
 BOOL WINAPI IsProcessorFeaturePresent(DWORD feature) {
     const uint8_t *features = (const uint8_t *)(USER_SHARED_DATA + 0x274);
-    return feature < 64 && features[feature];
+    // Features of the other processor kind are in the page too: the numbers of x64 and of arm64.
+#ifdef __arm64ec__
+    static const uint64_t foreign = 1ull << 18 | 1ull << 19 | 1ull << 29;
+#else
+    static const uint64_t foreign = ~(1ull << 12 | 1ull << 18 | 1ull << 19 | 1ull << 23 | 1ull << 29);
+#endif
+    return feature < 64 && !(foreign >> feature & 1) && features[feature];
 }
 DWORD WINAPI GetVersion(void) { return PEB_FIELD(uint32_t, 0x118) | PEB_FIELD(uint32_t, 0x11c) << 8 | (DWORD)PEB_FIELD(uint16_t, 0x120) << 16; }
 BOOL WINAPI GetVersionExW(LPOSVERSIONINFOW v) {

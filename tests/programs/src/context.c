@@ -211,6 +211,8 @@ static void made(void)
     check("copied ymm", ymm && ymm[0] == 0x5a && ymm[255] == 0x5a);
     const uint64_t *shared = (const uint64_t *)(uintptr_t)0x7ffe03d8;
     const uint32_t *features = (const uint32_t *)(uintptr_t)0x7ffe03f0;
+    check("processor features", IsProcessorFeaturePresent(39) && IsProcessorFeaturePresent(17) && IsProcessorFeaturePresent(10)
+                                && IsProcessorFeaturePresent(12) && !IsProcessorFeaturePresent(29) && !IsProcessorFeaturePresent(41));
     check("shared data", shared[0] == 7 && *(const uint32_t *)&shared[2] == 832 && features[4] == 576 && features[5] == 256);
 }
 

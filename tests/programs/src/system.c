@@ -174,6 +174,28 @@ static void advertised(void)
     check("no reserved bits of leaf 1 and 7", !(cpuid(1, 0).d & 0x40100400) && !cpuid(7, 0).a);
 }
 
+// VAES and VPCLMULQDQ of 256 bits: what the 128-bit forms do, for each half.
+static void halves(void)
+{
+    static _Alignas(32) uint8_t a[32], b[32], whole[32], low[32], high[32];
+    for (unsigned i = 0; i < 32; i++)
+        a[i] = (uint8_t)(i * 37 + 5), b[i] = (uint8_t)(i * i * 11 + 3);
+#define HALVES(insn, ...) \
+    __asm__ volatile("vmovdqa %3, %%ymm1\n\tvmovdqa %4, %%ymm2\n\t" insn " " __VA_ARGS__ "%%ymm2, %%ymm1, %%ymm0\n\tvmovdqa %%ymm0, %0\n\t" \
+                     insn " " __VA_ARGS__ "%%xmm2, %%xmm1, %%xmm0\n\tvmovdqa %%ymm0, %1\n\t" \
+                     "vextracti128 $1, %%ymm1, %%xmm1\n\tvextracti128 $1, %%ymm2, %%xmm2\n\t" insn " " __VA_ARGS__ "%%xmm2, %%xmm1, %%xmm0\n\t" \
+                     "vmovdqa %%ymm0, %2\n\tvzeroupper" : "=m"(whole), "=m"(low), "=m"(high) : "m"(a), "m"(b) : "xmm0", "xmm1", "xmm2"); \
+    check(insn, !memcmp(whole, low, 16) && !memcmp(whole + 16, high, 16) && memcmp(low, high, 16) && !low[16] && !low[31])
+    HALVES("vaesenc");
+    HALVES("vaesenclast");
+    HALVES("vaesdec");
+    HALVES("vaesdeclast");
+    HALVES("vpclmulqdq", "$0, ");
+    HALVES("vpclmulqdq", "$1, ");
+    HALVES("vpclmulqdq", "$16, ");
+    HALVES("vpclmulqdq", "$17, ");
+}
+
 // ---- the XSAVE family
 
 static _Alignas(64) uint8_t area[1024], other[1024];
@@ -520,6 +542,7 @@ int main(void)
     code = VirtualAlloc(NULL, 65536, MEM_RESERVE | MEM_COMMIT, PAGE_EXECUTE_READWRITE);
     AddVectoredExceptionHandler(1, handler);
     advertised();
+    halves();
     xsave_family();
     segments();
     branches();
