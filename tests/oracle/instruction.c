@@ -198,6 +198,13 @@ static void clear_xsave_header(struct generator *g, const struct encoding *e)
     and32(g, e, 24, 0xffff);
 }
 
+// FIP and FDP of an image that FXRSTOR or XRSTOR loads.
+static void canonical_pointers(struct generator *g, const struct encoding *e)
+{
+    and32(g, e, 12, 0x7fff);
+    and32(g, e, 20, 0x7fff);
+}
+
 // Where in what is written before the instruction the address it will go to must be put, when that is known.
 static unsigned before(struct generator *g, const struct oracle_form *f, const struct encoding *e)
 {
@@ -217,10 +224,12 @@ static unsigned before(struct generator *g, const struct oracle_form *f, const s
             and32(g, e, 0, 0xffff);
         break;
     case X64_FXRSTOR:
+        canonical_pointers(g, e);
         if (well)
             and32(g, e, 24, 0xffff);
         break;
     case X64_XRSTOR:
+        canonical_pointers(g, e);
         if (well)
             clear_xsave_header(g, e);
         break;
