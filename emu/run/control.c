@@ -24,10 +24,12 @@ static enum emu_outcome go(struct machine *m, uint64_t target)
     return EMU_RESUME;
 }
 
-// `count` values of `bytes` each from the top of the stack; SP stays.
+// `count` values of `bytes` each from the top of the stack; SP stays. Of several the second is the selector, which processors look
+// at first.
 static bool stack_read(struct machine *m, uint64_t *values, unsigned count, unsigned bytes)
 {
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned n = 0; n < count; n++) {
+        unsigned i = count > 1 && n < 2 ? !n : n;
         values[i] = 0;
         if (!machine_read(m, m->frame->sp + i * bytes, &values[i], bytes))
             return false;
@@ -94,10 +96,8 @@ enum emu_outcome machine_run_ret_far(struct machine *m)
 {
     unsigned bytes = m->insn->opsize;
     uint64_t popped[2], extra = m->insn->operand_count ? (uint16_t)m->insn->opd[0].value : 0;
-    popped[0] = popped[1] = 0;
-    for (unsigned i = 2; i-- > 0;)          // processors look at the selector first
-        if (!machine_read(m, m->frame->sp + i * bytes, &popped[i], bytes))
-            return EMU_EXCEPTION;
+    if (!stack_read(m, popped, 2, bytes))
+        return EMU_EXCEPTION;
     if ((uint16_t)popped[1] != USER_CODE || !canonical(popped[0]))
         return general_protection(m);
     m->frame->sp += 2 * bytes + extra;
@@ -147,26 +147,21 @@ enum emu_outcome machine_run_popf(struct machine *m)
     return go(m, m->next);
 }
 
-// ENTER with a 66 prefix: frame pointers of 16 bits.
+// ENTER with a 66 prefix: frame pointers of 16 bits. As the processor does it: what is pushed stays if a later access faults.
 enum emu_outcome machine_run_enter(struct machine *m)
 {
     unsigned bytes = m->insn->opsize, level = (unsigned)m->insn->opd[1].value & 31;
     uint64_t sp = m->frame->sp, rbp = machine_gpr_get(m, X64_RBP, 8), frame = sp - bytes;
     uint64_t top = frame - bytes * level - (uint16_t)m->insn->opd[0].value;
-    uint64_t values[32] = { rbp };
-    for (unsigned i = 1; i < level; i++)
-        if (!machine_read(m, rbp - bytes * i, &values[i], bytes))
+    uint64_t value = rbp;
+    for (unsigned i = 0; i <= level; i++) {
+        if (i && i < level && !machine_read(m, rbp - bytes * i, &value, bytes))
             return EMU_EXCEPTION;
-    if (level)
-        values[level] = frame;
-    for (unsigned i = 0; i <= level; i++)
-        if (!machine_may_write(m, frame - bytes * i, bytes))
+        if (!machine_write(m, frame - bytes * i, i && i == level ? &frame : &value, bytes))
             return EMU_EXCEPTION;
+    }
     if (!machine_may_write(m, top, bytes))          // the new top must be writable too (SDM vol. 2 ENTER)
         return EMU_EXCEPTION;
-    for (unsigned i = 0; i <= level; i++)
-        if (!machine_write(m, frame - bytes * i, &values[i], bytes))
-            return EMU_EXCEPTION;
     machine_gpr_put(m, X64_RBP, bytes, frame);
     m->frame->sp = top;
     return EMU_RESUME;
