@@ -82,6 +82,10 @@ static struct check check_of(const struct lower_context *cx, unsigned from, unsi
     struct check c = { .word = word };
     for (unsigned i = from; i <= to; i++) {
         const struct lower_insn *insn = &cx->work->insns[i];
+        if ((int64_t)(insn->x.rip + insn->x.length - word) <= 0)
+            continue;
+        if ((int64_t)(insn->x.rip - word) >= 8)
+            break;
         for (unsigned at = 0; at < insn->x.length; at++) {
             uint64_t va = insn->x.rip + at;
             if (va - word < 8 && compared(insn, at)) {
