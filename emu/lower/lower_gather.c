@@ -44,14 +44,15 @@ static bool gather(struct lower_context *cx, const struct x64_insn *insn, unsign
             a64_umov(b, 3, t, index, index_place);
         address(cx, &insn->mem, base, t, at);
         lower_load(cx, log2, A64_ZERO, t, lower_mem_register(at));
-        if (upper) {
+        if (upper)
             a64_str_uimm(b, log2, t, CTX, slot + 16 * (int)vd);
-            a64_str_uimm(b, log2, A64_ZR, CTX, slot + 16 * (int)vm);
-        } else {
+        else
             a64_ins_general(b, log2, vd, place, t);
+        lower_bind(cx, skip);               // of elements that are not loaded, too
+        if (upper)
+            a64_str_uimm(b, log2, A64_ZR, CTX, slot + 16 * (int)vm);
+        else
             a64_ins_general(b, log2, vm, place, A64_ZR);
-        }
-        lower_bind(cx, skip);
     }
     if (high)
         cx->high_zero &= (uint16_t)~(1u << vd);

@@ -221,15 +221,15 @@ enum emu_outcome machine_run_x87(struct machine *m)
     struct x87_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write, .opcode = x87_opcode(m),
                          .eflags = m->eflags };
     bool converts = x64_op_info(m->insn->op)->attributes & X64_A_FP;    // between MMX and XMM: with MXCSR
-    if (m->insn->form & X64_F_MEM)
-        io.address = machine_address(m);
+    if (m->insn->form & X64_F_MEM)          // an offset: without the segment's base
+        io.address = machine_address(m) - (m->insn->mem.segment == X64_GS ? m->frame->x[18] : 0);
     if (converts)
         io.mxcsr = fp_mxcsr(m->p, m->frame);
     const struct x64_operand *opd = m->insn->form & X64_F_MEM ? &m->insn->opd[m->insn->mem_operand] : NULL;
     switch (x87_execute(&x87, m->insn, &io)) {
     case X87_DONE:
         // An unmasked exception may have kept it from storing: a page fault comes first all the same.
-        if (x87.status & X87_ES && opd && opd->access & X64_WRITE && !machine_may_write(m, io.address, opd->size))
+        if (x87.status & X87_ES && opd && opd->access & X64_WRITE && !machine_may_write(m, machine_address(m), opd->size))
             return EMU_EXCEPTION;
         m->eflags = io.eflags;
         if (converts)

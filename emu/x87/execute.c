@@ -576,12 +576,11 @@ enum x87_outcome x87_execute(struct x87_state *state, const struct x64_insn *ins
         return X87_PENDING;
     if (row && !(row->flags & CONTROL)) {
         m.s.ip = insn->rip;
+        m.s.opcode = io->opcode;
         if (insn->form & X64_F_MEM)
             m.s.dp = io->address;
     }
     enum x87_outcome outcome = row ? row->run(&m, row) : mmx_run(&m);
-    if (row && !(row->flags & CONTROL) && m.s.status & ~state->status & X87_ES)
-        m.s.opcode = io->opcode;
     if (outcome == X87_DONE || outcome == X87_SIMD)
         *state = m.s;
     else

@@ -19,7 +19,7 @@ struct x87_state {
     uint64_t ip, dp;                // of the last instruction that was no control instruction; dp: of the last that had memory
     uint16_t control, status;
     uint16_t valid;                 // bit n: physical register n is not empty (the tag word as FXSAVE has it)
-    uint16_t opcode;                // kept only of instructions that raise an unmasked exception, as SDM vol. 1, 8.1.9 allows
+    uint16_t opcode;                // of the instruction at ip
 };
 
 void x87_init(struct x87_state *state);                         // as FNINIT; also clears the registers
