@@ -90,7 +90,7 @@ bool reclaim_need(struct code_cache *cache)
     // One that is doomed may be held by a thread for long; then there must be another.
     if (in_state(cache, CHUNK_DOOMED) && time_ns() - doomed_ns < AGAIN_NS)
         return true;
-    return doom(cache, victim(cache, true)) || in_state(cache, CHUNK_DOOMED);
+    return doom(cache, victim(cache, true)) || doomed_count == DOOMED_MOST || in_state(cache, CHUNK_DOOMED);
 }
 
 void reclaim_forget(struct code_cache *cache)

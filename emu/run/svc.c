@@ -260,6 +260,18 @@ static bool in_enter_ec(uint64_t pc)
     return offset >= (uint64_t)(emu_stub_enter_ec - emu_stubs_start) && offset < (uint64_t)(emu_stub_enter_ec_end - emu_stubs_start);
 }
 
+// A region that verifies reads its code like data: if the code has gone meanwhile, what the program sees is the fetch that fails.
+static bool read_own_code(const struct region *region, const struct trap_frame *frame)
+{
+    enum { EC_DATA_ABORT = 0x24 };          // ESR_EL1.EC, Arm ARM D19.2.37
+    if (!region->verify || !region->dead || (frame->esr >> 26 & 0x3f) != EC_DATA_ABORT)
+        return false;
+    for (uint32_t i = 0; i < region->page_count; i++)
+        if (region->pages[i].va == (frame->far & ~(PAGE_BYTES - 1)))
+            return true;
+    return false;
+}
+
 enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame)
 {
     spin_lock(&emu_lock);
@@ -272,6 +284,11 @@ enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame)
     if (shared && (frame->elr - region->cache->base) / CACHE_CHUNK_BYTES >= *mapped) {
         // Another process let shared code grow; a linked branch came here before this process had the pages.
         outcome = NT_ERROR(cache_map(region->cache, p->as, mapped)) ? EMU_EXCEPTION : EMU_RESUME;
+    } else if (point && read_own_code(region, frame)) {
+        state_to_x64(p, frame, point);
+        state_to_entry(p, frame, state_lost_flags(p, frame->x[28]));
+        again(frame, point->rip);
+        outcome = EMU_RESUME;
     } else if (point) {
         state_to_x64(p, frame, point);
         outcome = EMU_EXCEPTION;

@@ -78,6 +78,16 @@ status_t sys_vm_allocate(uint64_t handle, uint64_t base, uint64_t size, uint64_t
     return status;
 }
 
+// Of the reservation that begins at base; 0: none does.
+static uint64_t reservation_bytes(struct aspace *as, uint64_t base)
+{
+    uint64_t bytes = 0;
+    struct vm_info info;
+    while (aspace_query(as, base + bytes, &info) == STATUS_SUCCESS && info.allocation_base == base)
+        bytes = info.base + info.size - base;
+    return bytes;
+}
+
 status_t sys_vm_free(uint64_t handle, uint64_t base, uint64_t size, uint64_t type)
 {
     struct process *process;
@@ -95,8 +105,11 @@ status_t sys_vm_free(uint64_t handle, uint64_t base, uint64_t size, uint64_t typ
     struct vm_info info;
     if (range.size == 0 && aspace_query(process->aspace, range.base, &info) == STATUS_SUCCESS)
         range.base = info.allocation_base && range.base - info.allocation_base < PAGE_BYTES ? info.allocation_base : range.base;
+    uint64_t bytes = range.size ? range.size : reservation_bytes(process->aspace, range.base);
     status = type == MEM_DECOMMIT ? aspace_decommit(process->aspace, range.base, range.size)
                                   : aspace_release(process->aspace, range.base, range.size);
+    if (status == STATUS_SUCCESS && process->emu && type == MEM_RELEASE)
+        emu_invalidate(process->aspace, range.base, bytes);      // it may come back as x64 code
     if (status == STATUS_SUCCESS)
         status = range_out(base, size, &range);
     syscall_leave(process);
@@ -278,6 +291,8 @@ status_t sys_view_unmap(uint64_t target, uint64_t base)
     if (status != STATUS_SUCCESS)
         return status;
     status = image_section_unmap(process->aspace, base);
+    if (status == STATUS_SUCCESS && process->emu)
+        emu_invalidate(process->aspace, base, USER_HIGHEST - base);
     syscall_leave(process);
     return status;
 }
