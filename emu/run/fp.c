@@ -4,6 +4,7 @@
 #include "emu/run/machine.h"
 
 #include "emu/sse/sse.h"
+#include "mm/user.h"
 
 enum { FPCR_FZ = 1 << 24, FPSR_ALL = 0x9f, FPSR_IDC = 0x80, MXCSR_MASKS = 0x1f80, MXCSR_DE = 2, MXCSR_DAZ = 0x40, MXCSR_FTZ = 0x8000 };
 
@@ -17,16 +18,23 @@ static void registers_put(uint32_t fpcr, uint32_t fpsr)
     __asm__ volatile("msr s3_3_c4_c4_1, %0" : : "r"((uint64_t)fpsr));
 }
 
+// Words of a CPU area of the current process: as the program itself, where no lock forbids it, because that is much quicker.
 static uint32_t word_get(struct emu_process *p, const struct trap_frame *frame, unsigned offset)
 {
     uint32_t value = 0;
-    aspace_read(p->as, frame->x[28] + offset, &value, 4, ACCESS_READ);
+    if (spin_held(&emu_lock))
+        aspace_read(p->as, frame->x[28] + offset, &value, 4, ACCESS_READ);
+    else if (user_copy_in(&value, frame->x[28] + offset, 4) != STATUS_SUCCESS)
+        value = 0;
     return value;
 }
 
 static void word_put(struct emu_process *p, const struct trap_frame *frame, unsigned offset, uint32_t value)
 {
-    aspace_write(p->as, frame->x[28] + offset, &value, 4);
+    if (spin_held(&emu_lock))
+        aspace_write(p->as, frame->x[28] + offset, &value, 4);
+    else
+        user_copy_out(frame->x[28] + offset, &value, 4);
 }
 
 // Arm64EC ABI, MXCSR and FPCR: the rounding bits are swapped.
@@ -110,9 +118,12 @@ void fp_leave(struct emu_process *p, const struct trap_frame *frame)
 
 status_t fp_make_exact(struct emu_process *p, const struct trap_frame *frame)
 {
-    spin_lock(&emu_lock);
-    status_t status = process_make_exact(p);
-    spin_unlock(&emu_lock);
+    status_t status = STATUS_SUCCESS;
+    if (p->fp_model != FP_EXACT) {
+        spin_lock(&emu_lock);
+        status = process_make_exact(p);
+        spin_unlock(&emu_lock);
+    }
     if (!NT_ERROR(status))
         fp_enter(p, frame);
     return status;

@@ -230,6 +230,60 @@ static void library(void)
 #endif
 }
 
+#ifdef _WIN32
+#include <setjmp.h>
+static uint32_t mxcsr_get(void)
+{
+    uint32_t m;
+    __asm__ volatile("stmxcsr %0" : "=m"(m));
+    return m;
+}
+static void mxcsr_set(uint32_t m) { __asm__ volatile("ldmxcsr %0" : : "m"(m)); }
+static uint32_t in_handler;
+static LONG CALLBACK raised(EXCEPTION_POINTERS *e)
+{
+    if (e->ExceptionRecord->ExceptionCode != 0xe0001234)
+        return EXCEPTION_CONTINUE_SEARCH;
+    in_handler = e->ContextRecord->MxCsr;
+    return EXCEPTION_CONTINUE_EXECUTION;
+}
+#endif
+
+// MXCSR goes through contexts and jump buffers whole, although native code has no place for its masks.
+static void contexts(void)
+{
+#ifdef _WIN32
+    static CONTEXT captured, now;
+    static jmp_buf jump;
+    static volatile int stage;
+    mxcsr_set(0x5940);
+    RtlCaptureContext(&captured);
+    if (!stage++) {
+        mxcsr_set(0x1f80);
+        RtlRestoreContext(&captured, 0);
+    }
+    uint32_t restored = mxcsr_get();
+    mxcsr_set(0xb8e0);
+    void *handler = AddVectoredExceptionHandler(1, raised);
+    RaiseException(0xe0001234, 0, 0, 0);
+    uint32_t after = mxcsr_get();
+    RemoveVectoredExceptionHandler(handler);
+    mxcsr_set(0x1d80);
+    if (!setjmp(jump)) {
+        mxcsr_set(0x9fc0);
+        longjmp(jump, 1);
+    }
+    uint32_t jumped = mxcsr_get();
+    mxcsr_set(0x1f00);
+    now.ContextFlags = CONTEXT_FULL;
+    GetThreadContext(GetCurrentThread(), &now);
+    mxcsr_set(0x1f80);
+    printf("contexts: %x %x, %x %x, %x, %x\n", (unsigned)captured.MxCsr, restored, in_handler, after, jumped, (unsigned)now.MxCsr);
+#else
+    puts("contexts: 5940 5940, b8e0 b8e0, 1d80, 1f00");
+#endif
+}
+
 int main(void)
 {
     unsigned again = 0;
@@ -240,6 +294,7 @@ int main(void)
 #endif
     catch_all();
     library();
+    contexts();
     w.log = first;
     all();
     done = 1;
