@@ -20,7 +20,7 @@ VARIANTS = {
     "features-tso": ("max,sve=off", ["-t", "-f", ALL_FEATURES]),
 }
 # name: arguments of record (-u: what can be played), vectors wanted. A few numbers give none, some are left to the kernel.
-VECTORS = {"forms": (["forms", "20000", "1", "-u"], 19500), "random": (["random", "8000", "2", "-u"], 7800)}
+VECTORS = {"forms": (["forms", "7000", "1", "-u"], 6800), "random": (["random", "6000", "2", "-u"], 5800)}
 
 
 def find():

@@ -4,7 +4,7 @@
 
 PLAY_C := tests/oracle/play.c $(sort $(wildcard emu/x64/*.c emu/a64/*.c emu/lower/*.c))
 PLAY_FLAGS := -target aarch64-linux-musl -fPIE -std=gnu17 -O1 -g -fno-sanitize=undefined -Wall -Wextra -Werror -I.
-ORACLE_BIN := $(B)/oracle/play $(if $(filter x86_64,$(shell uname -m)),$(B)/oracle/record)
+ORACLE_BIN := $(B)/oracle/play $(B)/oracle/record
 
 $(B)/oracle/obj/%.o: %.c Makefile tests/oracle/oracle.mk | $(READY)
 	@mkdir -p $(@D)
@@ -16,8 +16,9 @@ $(B)/oracle/play: $(PLAY_C:%.c=$(B)/oracle/obj/%.o)
 	$(call say,A64LD,$@)
 	$(Q)$(ZIG) cc -target aarch64-linux-musl -static -fPIE -pie -o $@ $^
 
-# x64 hosts only.
-RECORD_C := $(filter-out tests/oracle/play.c,$(wildcard tests/oracle/*.c)) $(wildcard emu/x64/*.c)
+# On a host that is not x64 it turns cases into vectors, and nothing else.
+IS_X64   := $(filter x86_64,$(shell uname -m))
+RECORD_C := $(filter-out tests/oracle/play.c tests/oracle/$(if $(IS_X64),native_none,native).c,$(wildcard tests/oracle/*.c)) $(wildcard emu/x64/*.c)
 
 $(B)/oracle/host/%.o: %.c Makefile tests/oracle/oracle.mk | $(READY)
 	@mkdir -p $(@D)
