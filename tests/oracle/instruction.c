@@ -288,7 +288,7 @@ static unsigned before(struct generator *g, const struct oracle_form *f, const s
 }
 
 // Behind an instruction that stores the x87 environment: what makers store differently is overwritten. AMD stores FIP, FDP and FOP only while
-// an exception waits (FXSAVE, XSAVE), Intel FOP only of unmasked exceptions; MXCSR_MASK has AMD's bit 17.
+// an exception waits (FXSAVE, XSAVE), Intel FOP only of unmasked exceptions; with one waiting AMD stores selectors, newer Intel zeroes; MXCSR_MASK has AMD's bit 17.
 static void after(struct generator *g, const struct oracle_form *f, const struct encoding *e)
 {
     switch (f->sample.op) {
@@ -301,8 +301,13 @@ static void after(struct generator *g, const struct oracle_form *f, const struct
             store32(g, e, 512, 0);
         break;
     case X64_FNSTENV: case X64_FNSAVE:
-        if (f->sample.opd[0].size == 28 || f->sample.opd[0].size == 108)
-            store16(g, e, 18, 0);
+        if (f->sample.opd[0].size == 28 || f->sample.opd[0].size == 108) {
+            store32(g, e, 16, 0);                   // FCS and FOP
+            store32(g, e, 24, 0);                   // FDS
+        } else {
+            store16(g, e, 8, 0);
+            store16(g, e, 12, 0);
+        }
         break;
     default: break;
     }

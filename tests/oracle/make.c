@@ -153,7 +153,7 @@ static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, b
     if (lacks(v))
         return false;
     bool access = v->outcome == ORACLE_PAGE_FAULT || v->outcome == ORACLE_GENERAL;
-    if (access && decode_at(v, v->out.rip, &i) && i.op == X64_ENTER && (i.opd[1].value & 31) > 1)
+    if (access && decode_at(v, v->out.rip, &i) && ((i.op == X64_ENTER && (i.opd[1].value & 31) > 1) || (i.op == X64_RET_FAR && i.operand_count)))
         return false;
     // Which byte of a long operand faults first is the processor's business.
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && v->fault_address & 0xfff &&

@@ -19,7 +19,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, EDGE_BYTES = ORACLE_EDGES * PAGE, TICKS_MAX = 4, TICK_MICROSECONDS = 10000 };
+enum { PAGE = 4096, EDGE_BYTES = ORACLE_EDGES * PAGE, TICKS_MAX = 4, TICK_MICROSECONDS = 10000,
+       CODE_SELECTOR = 0x33 };
 
 struct oracle_change native_changes[ORACLE_MEMORY_BYTES / 8];
 uint64_t native_memory[ORACLE_MEMORY_BYTES / 8];
@@ -104,7 +105,7 @@ static void enter(ucontext_t *u)
 
 static enum oracle_outcome outcome_of(const struct oracle_vector *v, int number, const greg_t *g)
 {
-    if (number == SIGVTALRM)
+    if (number == SIGVTALRM || (g[REG_CSGSFS] & 0xffff) != CODE_SELECTOR)     // a far transfer into 32-bit mode
         return ORACLE_LOST;
     switch (g[REG_TRAPNO]) {                        // exception vectors: SDM vol. 3, table 6-1
     case 0: return ORACLE_DIVIDE;
