@@ -307,7 +307,7 @@ void lower_probe_span(struct lower_context *cx, a64_reg at, unsigned bytes)
 // writable, whatever the mask (the manual leaves that open); so a fault comes before the first of them.
 bool lower_MASKMOVDQU(struct lower_context *cx, const struct x64_insn *insn)
 {
-    if (!lower_sse_form(insn) || insn->segment == X64_FS)
+    if (!lower_sse_form(insn))
         return false;
     a64_reg base = lower_gpr(X64_RDI), t = lower_temp(cx);
     if (insn->address_size == 4 || insn->segment == X64_GS) {

@@ -60,8 +60,9 @@ static bool hits_own_code(struct emu_process *p, const struct region *region, ui
     return region->dead && !region->once;
 }
 
-// No lock held: the store may call the watch hook. EMU_EXCEPTION: it faults at frame->far. EMU_NOT_MINE: no such access.
-static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *frame, const struct region *region, uint32_t word)
+// No lock held: the store may call the watch hook. EMU_EXCEPTION: it faults at frame->far, *wrote: it is a store. EMU_NOT_MINE: no such access.
+static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *frame, const struct region *region, uint32_t word,
+                                   bool *wrote)
 {
     for (unsigned i = 0; i < sizeof ordered_forms / sizeof *ordered_forms; i++) {
         const struct ordered *form = &ordered_forms[i];
@@ -82,12 +83,17 @@ static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *fra
             if (done == bytes && rt != 31)
                 frame->x[rt] = value;
         } else {
+            // Every page must take it before the first byte changes.
+            uint64_t old;
             value = rt == 31 ? 0 : frame->x[rt];
-            done = aspace_write(p->as, address, &value, bytes);
+            done = aspace_read(p->as, address, &old, bytes, ACCESS_WRITE);
+            if (done == bytes)
+                done = aspace_write(p->as, address, &value, bytes);
         }
         barrier();
         if (done != bytes) {
             frame->far = address + done;
+            *wrote = !form->load;
             return EMU_EXCEPTION;
         }
         frame->elr += 4;
@@ -132,7 +138,8 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
     if (!point)
         return EMU_NOT_MINE;
     uint64_t pc = frame->elr;
-    enum emu_outcome ordered = do_ordered(p, frame, region, word);
+    bool wrote = false;
+    enum emu_outcome ordered = do_ordered(p, frame, region, word, &wrote);
     if (ordered == EMU_RESUME) {
         note_unaligned(p, pc, point->rip);
         return EMU_RESUME;
@@ -143,7 +150,7 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
     state_to_x64(p, frame, point);
     uint64_t count = aspace_read(p->as, frame->elr, bytes, sizeof bytes, ACCESS_EXECUTE);
     bool canonical = frame->far >> 47 == 0 || frame->far >> 47 == 0x1ffff;      // else #GP
-    exception_access(out, frame->elr, 0, canonical ? frame->far : ~0ull);
+    exception_access(out, frame->elr, wrote && canonical, canonical ? frame->far : ~0ull);
     if (canonical)
         emu_fault_as_x64(p, frame, out);
     if (ordered == EMU_EXCEPTION || x64_decode(bytes, count, frame->elr, &insn) != X64_OK)

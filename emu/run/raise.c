@@ -109,7 +109,7 @@ enum emu_outcome raise_instruction(struct emu_process *p, struct trap_frame *fra
     }
     if (insn.op == X64_INT || insn.op == X64_INT3 || insn.op == X64_INT1)
         return interrupt(p, frame, &insn, out);
-    if (insn.form & X64_F_ALIGNED && interpret_address(frame, &insn) % insn.opd[insn.mem_operand].size) {
+    if (insn.form & X64_F_ALIGNED && !absent(&insn) && interpret_address(frame, &insn) % insn.opd[insn.mem_operand].size) {
         exception_access(out, insn.rip, 0, ~0ull);      // #GP
         return EMU_EXCEPTION;
     }
