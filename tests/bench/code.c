@@ -4,30 +4,8 @@
 // Lines: `= RIP TEXT` for an instruction (or `= entry`, `= tail`), then one arm64 word a line.
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include "emu/lower/lower.h"
 #include "emu/x64/x64.h"
-
-#define BASE 0x140001000ull
-
-static uint8_t *bytes;
-static size_t byte_count;
-
-static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
-{
-    (void)context;
-    if (va < BASE || va >= BASE + byte_count)
-        return 0;
-    size_t left = (size_t)(BASE + byte_count - va), n = left < max ? left : max;
-    memcpy(buffer, bytes + (va - BASE), n);
-    return n;
-}
-
-static bool is_ec(void *context, uint64_t va)
-{
-    (void)context, (void)va;
-    return false;
-}
+#include "tests/bench/source.h"
 
 static void show_instruction(uint64_t rip)
 {
@@ -53,10 +31,11 @@ int main(int argc, char **argv)
     if (argc != 5)
         return 2;
     FILE *file = fopen(argv[1], "rb");
-    bytes = malloc(1 << 20);
-    if (!file || !bytes)
+    uint8_t *buffer = malloc(1 << 20);
+    if (!file || !buffer)
         return 2;
-    byte_count = fread(bytes, 1, 1 << 20, file);
+    byte_count = fread(buffer, 1, 1 << 20, file);
+    bytes = buffer;
     fclose(file);
     struct lower_config config = {
         .features = { .crc32 = true, .aes = true, .pmull = true, .sha1 = true, .sha2 = true },
@@ -86,6 +65,6 @@ int main(int argc, char **argv)
     }
     printf("# %u x64 instructions, %u bytes; %u words, %u of them before the link stubs\n", result.x64_instructions, result.x64_bytes,
            result.code_count, tail);
-    free(bytes);
+    free(buffer);
     return 0;
 }

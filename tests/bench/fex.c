@@ -6,31 +6,10 @@
 // their canonical form there; the exit itself does not count. A sequence that ends in a branch of its own has none appended.
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include "emu/lower/lower.h"
 #include "emu/run/ctx.h"
+#include "tests/bench/source.h"
 
-#define BASE  0x140001000ull
 #define AFTER (BASE + (64u << 20))          // where the appended jump leads: out of every region
-
-static const uint8_t *bytes;
-static size_t byte_count;
-
-static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
-{
-    (void)context;
-    if (va < BASE || va >= BASE + byte_count)
-        return 0;
-    size_t left = (size_t)(BASE + byte_count - va), n = left < max ? left : max;
-    memcpy(buffer, bytes + (va - BASE), n);
-    return n;
-}
-
-static bool is_ec(void *context, uint64_t va)
-{
-    (void)context, (void)va;
-    return false;
-}
 
 static bool enters_kernel(uint32_t word) { return (word & 0xffe0001fu) == 0xd4000001u; }
 
