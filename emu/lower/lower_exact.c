@@ -9,7 +9,7 @@
 #include "emu/lower/lower_exact.h"
 #include "emu/lower/lower_avx.h"
 
-enum { CTX = 28, SAVED_V = 27, SAVED_X = 30, SCRATCH = 17, IDC = 0x80 };    // no lowering of a floating-point instruction uses the saved ones
+enum { CTX = 28, SAVED_V = 27, SAVED_X = 30, SCRATCH = 17, IDC = 0x80, WATCH_ALL = 0x9f };    // no lowering of a floating-point instruction uses the saved ones
 enum undo { UNDO_NOTHING, UNDO_VECTOR, UNDO_GENERAL };
 
 // Flags stay as they are, wherever that is; but after a comparison NZCV is as FCMP leaves it.
@@ -136,5 +136,55 @@ bool lower_exact(struct lower_context *cx, const struct x64_insn *insn, lower_fu
     lower_exact_check(cx);
     if (cx->exact_checked)
         lower_bind(cx, cx->exact_back);
+    return true;
+}
+
+// ---- MXCSR itself
+
+bool lower_exact_store(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct lower_mem mem = lower_address(cx, insn, 2);
+    a64_reg mxcsr = lower_temp(cx);
+    a64_ldr_uimm(cx->b, 2, A64_ZERO, mxcsr, CTX, CTX_MXCSR);
+    lower_store(cx, 2, mxcsr, mem);
+    return true;
+}
+
+static void refuse(struct lower_context *cx, const struct lower_deferred *d)
+{
+    emit_kernel(cx);                        // #GP: a reserved bit
+    lower_b(cx, d->back);
+}
+
+// The same as exact_put in emu/run/fp.c.
+bool lower_exact_load(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct a64_buf *b = cx->b;
+    struct lower_mem mem = lower_address(cx, insn, 2);
+    a64_reg mxcsr = lower_temp(cx), t = lower_temp(cx), u = lower_temp(cx);
+    lower_load(cx, 2, A64_ZERO, mxcsr, mem);
+    a64_lsr_imm(b, A64_W, t, mxcsr, 16);
+    struct lower_deferred *d = lower_defer(cx, refuse);
+    d->back = lower_label(cx);
+    lower_cbnz(cx, A64_W, t, d->label);
+    a64_lsr_imm(b, A64_W, t, mxcsr, 7);
+    a64_and_reg(b, A64_W, t, t, mxcsr, A64_LSL, 0);         // set already, and masked
+    a64_lsr_imm(b, A64_W, t, t, 1);
+    a64_mov_const(b, A64_W, u, 0x16);
+    a64_and_reg(b, A64_W, t, t, u, A64_LSL, 0);             // of these ZE, OE and PE
+    a64_ubfx(b, A64_W, u, mxcsr, 6, 1);
+    a64_bfi(b, A64_W, t, u, 7, 1);                          // DAZ: IDC
+    a64_mov_const(b, A64_W, u, WATCH_ALL);
+    a64_bic_reg(b, A64_W, t, u, t, A64_LSL, 0);
+    a64_str_uimm(b, 2, mxcsr, CTX, CTX_MXCSR);
+    a64_str_uimm(b, 2, t, CTX, CTX_FP_WATCH);
+    a64_ubfx(b, A64_W, t, mxcsr, 14, 1);                    // RMode: the bits of RC the other way round
+    a64_ubfx(b, A64_W, u, mxcsr, 13, 1);
+    a64_bfi(b, A64_W, t, u, 1, 1);
+    a64_orr_imm(b, A64_W, t, t, 4);                         // FZ
+    a64_lsl_imm(b, A64_W, t, t, 22);
+    a64_msr_fpcr(b, t);
+    a64_msr_fpsr(b, A64_ZR);
+    lower_bind(cx, d->back);
     return true;
 }

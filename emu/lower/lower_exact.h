@@ -5,6 +5,9 @@
 
 // Lowers a floating-point instruction by the function, with the check and the way back.
 bool lower_exact(struct lower_context *cx, const struct x64_insn *insn, lower_function *function);
+// LDMXCSR and STMXCSR.
+bool lower_exact_load(struct lower_context *cx, const struct x64_insn *insn);
+bool lower_exact_store(struct lower_context *cx, const struct x64_insn *insn);
 // Before anything but the low half of the destination changes (the upper half of a ymm register). Once an instruction.
 void lower_exact_check(struct lower_context *cx);
 // Before the destination changes: all there is to do for the instructions that compute their result elsewhere first.

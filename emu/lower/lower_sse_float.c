@@ -414,6 +414,13 @@ bool lower_CVTPD2PS(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
-// MXCSR is spread over FPCR, FPSR and the context: the kernel puts it together.
-bool lower_LDMXCSR(struct lower_context *cx, const struct x64_insn *insn) { return lower_in_kernel(cx, insn); }
-bool lower_STMXCSR(struct lower_context *cx, const struct x64_insn *insn) { return lower_in_kernel(cx, insn); }
+// In FP_FAST MXCSR is spread over FPCR and FPSR, and what is loaded or shown may end that: the kernel does it.
+bool lower_LDMXCSR(struct lower_context *cx, const struct x64_insn *insn)
+{
+    return cx->config->fp_model == FP_EXACT ? lower_exact_load(cx, insn) : lower_in_kernel(cx, insn);
+}
+
+bool lower_STMXCSR(struct lower_context *cx, const struct x64_insn *insn)
+{
+    return cx->config->fp_model == FP_EXACT ? lower_exact_store(cx, insn) : lower_in_kernel(cx, insn);
+}

@@ -177,7 +177,8 @@ enum emu_outcome interpret_fp(struct emu_process *p, struct trap_frame *frame, c
                               struct exception *out)
 {
     struct machine m = { .p = p, .frame = frame, .insn = insn, .exception = out, .eflags = *eflags };
-    enum emu_outcome outcome = machine_run_sse(&m);
+    bool loads = insn->op == X64_LDMXCSR || insn->op == X64_VLDMXCSR;       // only to refuse it
+    enum emu_outcome outcome = loads ? machine_run_ldmxcsr(&m) : machine_run_sse(&m);
     *eflags = m.eflags;
     return outcome;
 }
