@@ -270,7 +270,10 @@ static unsigned before(struct generator *g, const struct oracle_form *f, const s
             push(g, 0x33), push(g, 0);
         else if (well && size == 4)
             push(g, 0), stack_word(g, 4, 0x33);
-        else
+        else if (well) {                            // to an address below 64 KiB
+            push(g, 0x330000 | gen_below(g, 0x10000));
+            break;
+        } else
             break;
         return size == 8 ? g->length - 4 : g->length - 12;
     case X64_IRET:

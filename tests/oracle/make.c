@@ -131,6 +131,18 @@ static bool lacks(const struct oracle_vector *v)
     return v->outcome == ORACLE_INVALID_OPCODE && decode_at(v, v->out.rip, &i) && !oracle_undefined_everywhere(&i);
 }
 
+// CMPS could not read either operand: which it reads first is the processor's business.
+static bool both_fault(const struct oracle_vector *v, const struct x64_insn *i)
+{
+    uint64_t mask = i->address_size == 4 ? 0xffffffff : ~0ull;
+    for (unsigned r = X64_RSI; r <= X64_RDI; r++) {
+        uint64_t offset = (v->out.gpr[r] & mask) - ORACLE_WINDOW_BASE;
+        if (offset <= ORACLE_WINDOW_BYTES - i->opsize)
+            return false;
+    }
+    return true;
+}
+
 static bool base_is_canonical(const struct oracle_vector *v, const struct x64_insn *i)
 {
     uint64_t base = i->mem.base < 16 ? v->out.gpr[i->mem.base] : 0;
@@ -154,6 +166,8 @@ static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, b
         return false;
     bool access = v->outcome == ORACLE_PAGE_FAULT || v->outcome == ORACLE_GENERAL;
     if (access && decode_at(v, v->out.rip, &i) && ((i.op == X64_ENTER && (i.opd[1].value & 31) > 1) || (i.op == X64_RET_FAR && i.operand_count)))
+        return false;
+    if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && i.op == X64_CMPS && both_fault(v, &i))
         return false;
     // Which byte of a long operand faults first is the processor's business.
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && v->fault_address & 0xfff &&
