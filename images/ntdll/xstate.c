@@ -30,7 +30,7 @@ void x87_give(const CONTEXT *in) {
     x87->control = (f->ControlWord & 0x1f3f) | 0x40;
     x87->status = (f->StatusWord & ~0x8080) | (f->StatusWord & ~x87->control & 0x3f ? 0x8080 : 0);
     x87->valid = f->TagWord;
-    x87->opcode = 0;
+    x87->opcode = f->ErrorOpcode & 0x7ff;
     memcpy(&x87->ip, &f->ErrorOffset, 8);
     memcpy(&x87->dp, &f->DataOffset, 8);
     for (unsigned i = 0; i < 8; i++) {

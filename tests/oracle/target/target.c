@@ -10,7 +10,7 @@
 //     trace    prints each number before the vector runs, so that the last one tells what hung or broke the machine
 //     from, to numbers in the file
 //
-// Prints `mismatch NUMBER` and details for each vector that differs and ends with `N vectors, M mismatches`.
+// Prints (`S steps`,) `mismatch NUMBER` and details for each vector that differs and ends with `N vectors, M mismatches`.
 #include "tests/oracle/target/target.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 enum { DETAILED_MAX = 2000, EXCEPTION_STACK_BYTES = 256 * 1024, TF = 0x100, MXCSR_DE = 2, MXCSR_UE = 16 };
 
 static const struct oracle_vector *vectors[ORACLE_SLOTS];
-static uint32_t count, current, last, mismatches;
+static uint32_t count, current, last, mismatches, steps;
 static bool running, stepping, tracing, fast, becoming_exact;
 
 static void fail(const char *why)
@@ -43,6 +43,8 @@ static bool needs_exact(const struct oracle_vector *v)
 static void begin(void)
 {
     if (current == last) {
+        if (stepping)
+            printf("%u steps\n", steps);
         printf("%u vectors, %u mismatches\n", last, mismatches);
         fflush(stdout);
         ExitProcess(mismatches ? 1 : 0);
@@ -81,6 +83,7 @@ static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers)
     const struct oracle_vector *v = vectors[current];
     if (stepping && record->ExceptionCode == EXCEPTION_SINGLE_STEP && v->outcome != ORACLE_DEBUG) {
         pointers->ContextRecord->EFlags |= TF;
+        steps++;
         return EXCEPTION_CONTINUE_EXECUTION;
     }
     running = false;
