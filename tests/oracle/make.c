@@ -149,6 +149,16 @@ static bool base_is_canonical(const struct oracle_vector *v, const struct x64_in
     return base + 0x10000 < 1ull << 47;
 }
 
+// Its selectors or state bits are overwritten by what follows, which a page's end would cut off.
+static bool stores_image(const struct oracle_vector *v)
+{
+    struct x64_insn i;
+    for (unsigned at = 0; decode_at(v, v->code_va + at, &i); at += i.length)
+        if (i.op == X64_FNSTENV || i.op == X64_FNSAVE || i.op == X64_FXSAVE || i.op == X64_XSAVE || i.op == X64_XSAVEC || i.op == X64_XSAVEOPT)
+            return true;
+    return false;
+}
+
 static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, bool user)
 {
     uint64_t offset = v->out.rip - v->code_va;
@@ -161,6 +171,11 @@ static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, b
         return false;                               // a changed return address leads to bytes that nobody chose as instructions
     // Whether bytes that the mask leaves out can fault is up to the processor (SDM vol. 2, MASKMOVDQU).
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && (i.op == X64_MASKMOVDQU || i.op == X64_VMASKMOVDQU || i.op == X64_MASKMOVQ))
+        return false;
+    // With #GP it has switched to MMX before, on AMD.
+    if (v->outcome == ORACLE_GENERAL && decode_at(v, v->out.rip, &i) && i.op == X64_MASKMOVQ)
+        return false;
+    if (oracle_is_edge(v) && stores_image(v))
         return false;
     if (lacks(v))
         return false;
