@@ -119,6 +119,9 @@ static void set_masks(struct oracle_vector *v, const struct oracle_flow *flow)
                 v->fsw_mask &= (uint16_t)~0x200;
             break;
         }
+    for (unsigned r = 0; r < 16; r++)               // so that a recording is the same every time
+        if (!(v->gpr_mask >> r & 1))
+            v->out.gpr[r] = 0;
     // How many elements of a gather are done before the one that faults is open (SDM vol. 2, VGATHERDPS).
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && i.form & X64_F_MEM && i.mem.vsib)
         v->xmm_mask &= (uint16_t)~(1 << i.opd[0].reg | 1 << i.opd[2].reg);
