@@ -105,7 +105,7 @@ void context_apply(struct thread *thread, const struct arm64_context *context)
 {
     context_apply_state(thread, context);
     if (thread->process->emu && context->flags & CONTEXT_FLOATING_POINT)
-        emu_take_mxcsr(thread->process->emu, thread->cpu_area, context->fpcr);     // without room for it, what can be kept is
+        emu_take_mxcsr(thread->process->emu, thread->cpu_area, context->fpcr);
     if (exception_x64_state(thread))
         exception_enter_x64(thread);
 }

@@ -27,7 +27,7 @@ void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, 
 // In: FPCR and FPSR as they were saved.
 void emu_show_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t *fpcr, uint32_t *fpsr);
 // The other way: the context's FPCR, whose RMode and FZ the caller takes, is about to be the thread's.
-status_t emu_take_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t fpcr);
+void emu_take_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t fpcr);
 
 // What came of an svc or a fault inside translated code.
 enum emu_outcome {

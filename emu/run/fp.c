@@ -116,26 +116,31 @@ void fp_leave(struct emu_process *p, const struct trap_frame *frame)
     word_put(p, frame, CTX_FP_FORM, 0);
 }
 
-status_t fp_make_exact(struct emu_process *p, const struct trap_frame *frame)
+static void make_exact(struct emu_process *p)
 {
-    status_t status = STATUS_SUCCESS;
-    if (p->fp_model != FP_EXACT) {
-        spin_lock(&emu_lock);
-        status = process_make_exact(p);
-        spin_unlock(&emu_lock);
-    }
-    if (!NT_ERROR(status))
-        fp_enter(p, frame);
-    return status;
+    if (p->fp_model == FP_EXACT)
+        return;
+    spin_lock(&emu_lock);
+    process_make_exact(p);
+    spin_unlock(&emu_lock);
 }
 
-status_t fp_allow_exact(struct emu_process *p, uva_t cpu_area)
+void fp_make_exact(struct emu_process *p, const struct trap_frame *frame)
+{
+    make_exact(p);
+    fp_enter(p, frame);
+}
+
+void fp_allow_exact(struct emu_process *p, uva_t cpu_area)
 {
     const struct trap_frame at = { .x[28] = cpu_area };
-    status_t status = process_make_exact(p);
-    if (!NT_ERROR(status))
-        word_put(p, &at, CTX_FP_EXACT, 1);
-    return status;
+    process_make_exact(p);
+    word_put(p, &at, CTX_FP_EXACT, 1);
+}
+
+uint64_t fp_dispatcher(struct emu_process *p, const struct trap_frame *frame)
+{
+    return p->fp_model == FP_EXACT && is_exact(p, frame) ? stub_dispatch(p) : EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
 }
 
 // ---- contexts
@@ -157,7 +162,7 @@ void emu_show_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t *fpcr, uint3
         *fpcr |= !(mxcsr & kept_bits[i].mxcsr) == kept_bits[i].inverted ? kept_bits[i].fpcr : 0;
 }
 
-status_t emu_take_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t fpcr)
+void emu_take_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t fpcr)
 {
     const struct trap_frame at = { .x[28] = cpu_area };
     uint32_t mxcsr = fpcr & FPCR_FZ ? MXCSR_FTZ : 0;
@@ -165,12 +170,8 @@ status_t emu_take_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t fpcr)
         mxcsr |= !(fpcr & kept_bits[i].fpcr) == kept_bits[i].inverted ? kept_bits[i].mxcsr : 0;
     word_put(p, &at, CTX_MXCSR, mxcsr & CTX_MXCSR_BITS);
     word_put(p, &at, CTX_FP_FORM, 0);
-    if (fp_fits_fast(mxcsr))
-        return STATUS_SUCCESS;
-    spin_lock(&emu_lock);
-    status_t status = process_make_exact(p);
-    spin_unlock(&emu_lock);
-    return status;
+    if (!fp_fits_fast(mxcsr))
+        make_exact(p);
 }
 
 enum emu_outcome interpret_fp(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, uint32_t *eflags,

@@ -9,14 +9,10 @@
 // ---- MXCSR (emu/run/fp.c)
 
 // Shows MXCSR: it is exact from now on.
-enum emu_outcome machine_mxcsr_get(struct machine *m, uint32_t *mxcsr)
+uint32_t machine_mxcsr_get(struct machine *m)
 {
-    if (NT_ERROR(fp_make_exact(m->p, m->frame))) {
-        *m->exception = (struct exception){ .code = STATUS_NO_MEMORY, .address = m->insn->rip };
-        return EMU_EXCEPTION;
-    }
-    *mxcsr = fp_mxcsr(m->p, m->frame);
-    return EMU_RESUME;
+    fp_make_exact(m->p, m->frame);
+    return fp_mxcsr(m->p, m->frame);
 }
 
 enum emu_outcome machine_mxcsr_put(struct machine *m, uint32_t mxcsr)
@@ -25,19 +21,16 @@ enum emu_outcome machine_mxcsr_put(struct machine *m, uint32_t mxcsr)
         exception_access(m->exception, m->insn->rip, 0, ~0ull);
         return EMU_EXCEPTION;
     }
-    if (!fp_fits_fast(mxcsr) && NT_ERROR(fp_make_exact(m->p, m->frame))) {
-        *m->exception = (struct exception){ .code = STATUS_NO_MEMORY, .address = m->insn->rip };
-        return EMU_EXCEPTION;
-    }
+    if (!fp_fits_fast(mxcsr))
+        fp_make_exact(m->p, m->frame);
     fp_set_mxcsr(m->p, m->frame, mxcsr);
     return EMU_RESUME;
 }
 
 enum emu_outcome machine_run_stmxcsr(struct machine *m)
 {
-    uint32_t mxcsr;
-    enum emu_outcome outcome = machine_mxcsr_get(m, &mxcsr);
-    return outcome == EMU_RESUME ? machine_memory_put(m, &mxcsr, 4) : outcome;
+    uint32_t mxcsr = machine_mxcsr_get(m);
+    return machine_memory_put(m, &mxcsr, 4);
 }
 
 enum emu_outcome machine_run_ldmxcsr(struct machine *m)
@@ -269,9 +262,7 @@ enum emu_outcome machine_run_fxsave(struct machine *m)
     uint32_t mxcsr, mask = 0xffff;
     if (misaligned(m))
         return EMU_EXCEPTION;
-    enum emu_outcome outcome = machine_mxcsr_get(m, &mxcsr);
-    if (outcome != EMU_RESUME)
-        return outcome;
+    mxcsr = machine_mxcsr_get(m);
     if (user_copy_in(&x87, m->frame->x[28] + CTX_X87_REGISTERS, sizeof x87) != STATUS_SUCCESS)
         return EMU_NOT_MINE;
     x87_put_fx_image(&x87, image, m->insn->form & X64_F_W);

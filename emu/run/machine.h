@@ -23,8 +23,8 @@ enum emu_outcome machine_operand_get(struct machine *m, const struct x64_operand
 enum emu_outcome machine_operand_put(struct machine *m, const struct x64_operand *opd, uint64_t value);
 
 // interpret_fp.c
-enum emu_outcome machine_mxcsr_get(struct machine *m, uint32_t *mxcsr);    // shows it: FP_EXACT from now on
-enum emu_outcome machine_mxcsr_put(struct machine *m, uint32_t mxcsr);     // EMU_EXCEPTION: reserved bits, no memory
+uint32_t machine_mxcsr_get(struct machine *m);                              // shows it: FP_EXACT from now on
+enum emu_outcome machine_mxcsr_put(struct machine *m, uint32_t mxcsr);     // EMU_EXCEPTION: reserved bits
 void machine_vector_get(unsigned reg, uint64_t value[2]);                   // the running thread's
 void machine_vector_put(unsigned reg, const uint64_t value[2]);
 // Accesses of the program itself: guard pages count, its stack grows. Whole or not at all; false: m->exception says why.

@@ -53,15 +53,21 @@ status_t emu_process_create(struct aspace *as, struct emu_process **out)
     if (!NT_ERROR(status))
         status = aspace_map_frames(as, EMU_STUBS_BASE, &stub_frame, 1, PAGE_EXECUTE_READ, REGION_EC | REGION_KERNEL);
     if (!NT_ERROR(status))
+        status = reserve(as, EMU_STUBS_EXACT, 0x10000, REGION_EC);
+    if (!NT_ERROR(status))
+        status = aspace_map_frames(as, EMU_STUBS_EXACT, &stub_frame, 1, PAGE_EXECUTE_READ, REGION_EC | REGION_KERNEL);
+    if (!NT_ERROR(status))
         status = aspace_map_frames(as, EMU_RET_BYTE, &ret_frame, 1, PAGE_EXECUTE_READ, REGION_KERNEL);
     if (!NT_ERROR(status))
         status = aspace_set_ec(as, EMU_RET_BYTE, PAGE_BYTES, false);
-    if (!NT_ERROR(status))
-        status = reserve(as, shared_cache(p)->base, EMU_SHARED_BYTES, REGION_EC);
+    for (unsigned i = 0; i < SHARED_CACHES && !NT_ERROR(status); i++)     // all places: to change a model never fails
+        status = reserve(as, shared_caches[i].base, EMU_SHARED_BYTES, REGION_EC);
     if (!NT_ERROR(status))
         status = reserve(as, EMU_PRIVATE_CACHE, EMU_PRIVATE_BYTES, REGION_EC);
     if (!NT_ERROR(status))
         status = table_create(p, FP_FAST);
+    if (!NT_ERROR(status))
+        status = table_create(p, FP_EXACT);
     if (NT_ERROR(status)) {
         cache_destroy(&p->private_cache);
         heap_give(p);
@@ -160,37 +166,24 @@ static void drop_all(struct emu_process *p)
 status_t emu_process_make_tso(struct emu_process *p)
 {
     spin_lock(&emu_lock);
-    status_t status = STATUS_SUCCESS;
     if (p->model != MODEL_TSO) {
         // The only thread there is now is in the kernel, called from native code or about to be re-entered by rip.
         p->model = MODEL_TSO;
         drop_all(p);
-        status = reserve(p->as, shared_cache(p)->base, EMU_SHARED_BYTES, REGION_EC);
     }
     spin_unlock(&emu_lock);
-    return status;
+    return STATUS_SUCCESS;
 }
 
-status_t process_make_exact(struct emu_process *p)
+void process_make_exact(struct emu_process *p)
 {
     if (p->fp_model == FP_EXACT)
-        return STATUS_SUCCESS;
-    unsigned index = FP_EXACT * 2u + p->model;
-    status_t status = reserve(p->as, shared_caches[index].base, EMU_SHARED_BYTES, REGION_EC);
-    if (!NT_ERROR(status))
-        status = reserve(p->as, EMU_STUBS_EXACT, 0x10000, REGION_EC);
-    if (!NT_ERROR(status))
-        status = aspace_map_frames(p->as, EMU_STUBS_EXACT, &stub_frame, 1, PAGE_EXECUTE_READ, REGION_EC | REGION_KERNEL);
-    if (!NT_ERROR(status))
-        status = table_create(p, FP_EXACT);
-    if (NT_ERROR(status))
-        return status;
+        return;
     // The table of FP_FAST stays empty: other threads, still in old code, come to the kernel at their next indirect branch. Old shared
     // code that branches among itself may go on; its thread keeps MXCSR as FP_FAST does until it leaves.
     drop_all(p);
     p->fp_model = FP_EXACT;
     p->counters.exact_fp = 1;
-    return STATUS_SUCCESS;
 }
 
 void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t rip, uint32_t eflags)

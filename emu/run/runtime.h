@@ -126,7 +126,7 @@ static inline uint64_t stub_dispatch(const struct emu_process *p)
 
 // process.c
 // From now on the process translates for FP_EXACT; for good. emu_lock is held. Idempotent.
-status_t process_make_exact(struct emu_process *p);
+void process_make_exact(struct emu_process *p);
 
 // features.c
 struct emu_features emu_probe_features(void);
@@ -217,9 +217,10 @@ uint32_t state_lost_flags(struct emu_process *p, uva_t cpu_area);       // PF, A
 uint32_t fp_mxcsr(struct emu_process *p, const struct trap_frame *frame);
 void     fp_set_mxcsr(struct emu_process *p, const struct trap_frame *frame, uint32_t mxcsr);
 bool     fp_fits_fast(uint32_t mxcsr);              // FP_FAST can keep it
-status_t fp_allow_exact(struct emu_process *p, uva_t cpu_area);     // native code of the thread shows or sets MXCSR; the lock is held
-status_t fp_make_exact(struct emu_process *p, const struct trap_frame *frame);      // process and thread; takes the lock
+void     fp_allow_exact(struct emu_process *p, uva_t cpu_area);     // native code of the thread shows or sets MXCSR; the lock is held
+void     fp_make_exact(struct emu_process *p, const struct trap_frame *frame);      // process and thread; takes the lock
 void     fp_enter(struct emu_process *p, const struct trap_frame *frame);   // about to run x64 code of the process's model
+uint64_t fp_dispatcher(struct emu_process *p, const struct trap_frame *frame);    // where the thread, in its form, goes on at x9
 void     fp_leave(struct emu_process *p, const struct trap_frame *frame);   // about to be seen, or to run native code
 
 // Links of the stub page (stubs.S).

@@ -124,7 +124,7 @@ static enum emu_outcome svc_insn(struct emu_process *p, struct trap_frame *frame
     }
     if (outcome == EMU_RESUME && is_old(p, region)) {
         frame->x[9] = insn.rip + insn.length;
-        frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+        frame->elr = fp_dispatcher(p, frame);
     }
     return outcome;
 }
@@ -149,7 +149,7 @@ static enum emu_outcome svc_fp(struct emu_process *p, struct trap_frame *frame, 
     if (is_old(p, region)) {
         lower_flags_in(eflags, &frame->x[23], &frame->x[24], &nzcv);
         frame->x[9] = insn.rip + insn.length;
-        frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+        frame->elr = fp_dispatcher(p, frame);
     } else if (x64_flags_killed(&insn)) {   // a comparison: as FCMP leaves them (Arm ARM FCMP)
         nzcv = (eflags & X64_PF ? 3u : eflags & X64_ZF ? 6u : eflags & X64_CF ? 8u : 2u) << 28;
     }
@@ -166,10 +166,8 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
         if (immediate == SVC_EMU_STEP)
             return step_done(p, frame, frame->x[9], out);
         if (immediate == SVC_EMU_EXACT) {
-            if (!NT_ERROR(fp_allow_exact(p, frame->x[9])))
-                return EMU_RESUME;
-            *out = (struct exception){ .code = STATUS_NO_MEMORY, .address = frame->elr };
-            return EMU_EXCEPTION;
+            fp_allow_exact(p, frame->x[9]);
+            return EMU_RESUME;
         }
         if (immediate != SVC_EMU_BAD_EC)
             return EMU_NOT_MINE;

@@ -44,8 +44,8 @@ static bool state_get(struct machine *m, struct state *s)
         machine_vector_get(i, value);
         memcpy(s->xmm + 16 * i, value, 16);
     }
-    return machine_mxcsr_get(m, &s->mxcsr) == EMU_RESUME
-           && user_copy_in(&s->x87, m->frame->x[28] + CTX_X87_REGISTERS, sizeof s->x87) == STATUS_SUCCESS
+    s->mxcsr = machine_mxcsr_get(m);
+    return user_copy_in(&s->x87, m->frame->x[28] + CTX_X87_REGISTERS, sizeof s->x87) == STATUS_SUCCESS
            && user_copy_in(s->high, m->frame->x[28] + CTX_YMM_HIGH, AVX_BYTES) == STATUS_SUCCESS;
 }
 
