@@ -34,7 +34,11 @@ void emu_fault_as_x64(struct emu_process *p, const struct trap_frame *frame, str
         *kind = 1;
     if (x64_op_info(insn.op)->attributes & X64_A_STRING && leaves_half(*address, insn.opsize))
         general_protection(exception);
-    if (!(insn.form & X64_F_MEM) || insn.mem.vsib)
+    // Of gathers and masked moves arm64 has named the very element.
+    bool masked = insn.op == X64_VMASKMOVPS || insn.op == X64_VMASKMOVPD || insn.op == X64_VPMASKMOVD || insn.op == X64_VPMASKMOVQ;
+    if (masked && insn.opd[0].kind == X64_OPD_MEM)
+        *kind = 1;
+    if (!(insn.form & X64_F_MEM) || insn.mem.vsib || masked)
         return;
     const struct x64_operand *operand = &insn.opd[insn.mem_operand];
     uint64_t start = interpret_address(frame, &insn);

@@ -169,6 +169,8 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
         *frame = work;
         frame->x[9] = insn.rip + insn.length;
         frame->elr = EMU_STUB_ADDRESS(region->step ? EMU_STUB_STEP : EMU_STUB_DISPATCH);
+    } else if (h.outcome == EMU_EXCEPTION && out->code == STATUS_ACCESS_VIOLATION && out->parameters[1] != ~0ull) {
+        emu_fault_as_x64(p, frame, out);
     } else if (h.outcome == EMU_NOT_MINE) {
         *out = (struct exception){ .code = STATUS_DATATYPE_MISALIGNMENT, .address = insn.rip };
         h.outcome = EMU_EXCEPTION;

@@ -42,8 +42,7 @@ def read_mismatches(text):
 
 
 def replay(path, count, cpu, options=(), timeout=TIMEOUT):
-    """Runs the `count` vectors of the file (at most vectors.RUN_MAX) on `cpu`; options are the target's words (tso, step, fast,
-    which leaves some out)."""
+    """Runs the `count` vectors of the file (at most vectors.RUN_MAX) on `cpu`; options are the target's words (tso, fast, step)."""
     result, begin, broken = Replay(), 0, 0
     done = _boot(path, cpu, list(options), timeout)
     while True:

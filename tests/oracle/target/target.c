@@ -4,8 +4,8 @@
 //
 //   target FILE [tso] [fast] [step] [trace] [from N] [to N]
 //     tso      with a second thread: the process keeps x86-TSO
-//     fast     the process stays in the fast floating-point model, which does without MXCSR's DE and with a rougher UE: these two
-//              are not compared, and vectors that need the exact model are left out
+//     fast     the process stays in the fast floating-point model as long as it can: DE and UE, of which that model does not know
+//              exactly, are not compared; vectors that need the exact model come last, in it
 //     step     with TF set: an exception after every instruction
 //     trace    prints each number before the vector runs, so that the last one tells what hung or broke the machine
 //     from, to numbers in the file
@@ -22,7 +22,8 @@ enum { DETAILED_MAX = 2000, EXCEPTION_STACK_BYTES = 256 * 1024, TF = 0x100, MXCS
 
 static const struct oracle_vector *vectors[ORACLE_SLOTS];
 static uint32_t count, current, last, mismatches, steps;
-static bool running, stepping, tracing, fast, becoming_exact;
+static uint32_t exact_from;                 // vectors from here on run in the exact floating-point model
+static bool running, stepping, tracing, fast, exact, becoming_exact;
 
 static void fail(const char *why)
 {
@@ -34,9 +35,26 @@ static void fail(const char *why)
 // What the fast floating-point model cannot keep (an exception that is not masked, FTZ, DAZ) ends it.
 static bool needs_exact(const struct oracle_vector *v)
 {
+    // Looking at MXCSR ends it too: 0F AE, 0F C7 and VEX with AE, perhaps, wherever such bytes stand.
+    for (uint32_t i = 0; i + 1 < v->code_bytes; i++) {
+        const uint8_t *c = v->code + i;
+        if ((c[0] == 0x0f && (c[1] == 0xae || c[1] == 0xc7)) || (c[0] == 0xc5 && i + 2 < v->code_bytes && c[2] == 0xae)
+            || (c[0] == 0xc4 && i + 3 < v->code_bytes && c[3] == 0xae))
+            return true;
+    }
     uint32_t mxcsr;
     memcpy(&mxcsr, v->in.fx + ORACLE_FX_MXCSR, 4);
     return (mxcsr & 0x9fc0) != 0x1f80;
+}
+
+// The process gets into the exact floating-point model, for good, by a context with an exception that is not masked.
+static void begin_exact(void)
+{
+    struct oracle_state state = { .rip = ORACLE_CODE_BASE };        // UD2 (memory_write_code)
+    memcpy(state.fx + ORACLE_FX_FCW, &(uint16_t){ 0x37f }, 2);
+    memcpy(state.fx + ORACLE_FX_MXCSR, &(uint32_t){ 0x1f00 }, 4);
+    running = becoming_exact = exact = true;
+    context_enter(&state);
 }
 
 // ---- running: each exception ends one sequence and begins the next
@@ -49,6 +67,8 @@ static void begin(void)
         fflush(stdout);
         ExitProcess(mismatches ? 1 : 0);
     }
+    if (!exact && current >= exact_from)
+        begin_exact();
     const struct oracle_vector *v = vectors[current];
     if (tracing) {
         printf("vector %u\n", v->number);
@@ -59,16 +79,6 @@ static void begin(void)
     in.rflags |= stepping ? TF : 0;
     running = true;
     context_enter(&in);
-}
-
-// The process gets into the exact floating-point model, for good, by a context with an exception that is not masked.
-static void begin_exact(void)
-{
-    struct oracle_state state = { .rip = ORACLE_CODE_BASE };        // UD2 (memory_write_code)
-    memcpy(state.fx + ORACLE_FX_FCW, &(uint16_t){ 0x37f }, 2);
-    memcpy(state.fx + ORACLE_FX_MXCSR, &(uint32_t){ 0x1f00 }, 4);
-    running = becoming_exact = true;
-    context_enter(&state);
 }
 
 static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers)
@@ -94,7 +104,7 @@ static LONG CALLBACK on_exception(EXCEPTION_POINTERS *pointers)
     ending.address = record->ExceptionInformation[1];
     if (!context_read(pointers->ContextRecord, &ending.state))
         fail("the context of an exception has no extended state");
-    if (!compare(v, &ending, fast ? ~(MXCSR_DE | MXCSR_UE) : ~0u, mismatches < DETAILED_MAX))
+    if (!compare(v, &ending, exact ? ~0u : ~(MXCSR_DE | MXCSR_UE), mismatches < DETAILED_MAX))
         mismatches++;
     current++;
     begin();
@@ -125,10 +135,24 @@ static void load(const char *path)
             || v->change_count > (done - at - sizeof *v) / sizeof(struct oracle_change) || v->outcome >= ORACLE_LOST
             || !in_its_place(v))
             fail("the file of vectors is malformed");
-        if (!fast || !needs_exact(v))
-            vectors[count++] = v;
+        vectors[count++] = v;
         at += sizeof *v + v->change_count * sizeof(struct oracle_change);
     }
+}
+
+// Those that need it last.
+static void order_by_model(void)
+{
+    static const struct oracle_vector *all[ORACLE_SLOTS];
+    uint32_t at = 0;
+    memcpy(all, vectors, sizeof all);
+    for (uint32_t i = 0; i < count; i++)
+        if (!needs_exact(all[i]))
+            vectors[at++] = all[i];
+    exact_from = at;
+    for (uint32_t i = 0; i < count; i++)
+        if (needs_exact(all[i]))
+            vectors[at++] = all[i];
 }
 
 static DWORD WINAPI observe(void *event)
@@ -180,7 +204,7 @@ int main(int argc, char **argv)
     last = to < count ? to : count;
     current = from < last ? from : last;
     if (fast)
-        begin();
-    begin_exact();
+        order_by_model();
+    begin();
     return 2;
 }
