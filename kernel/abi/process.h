@@ -52,7 +52,7 @@ struct startup_block {
 
 // Fixed user addresses (x64 processes only, except the first).
 #define USER_LOWEST        0x0000000000010000ull
-#define USER_LOWEST_WIDE   0x0000000100000000ull   // what "any place" begins with if the EXE has HIGH_ENTROPY_VA, as on Windows
+#define USER_LOWEST_WIDE   0x0000016500000000ull   // what "any place" begins with if the EXE has HIGH_ENTROPY_VA, as on Windows
 #define USER_SHARED_DATA   0x000000007ffe0000ull   // KUSER_SHARED_DATA, read-only, all processes
 #define USER_HIGHEST       0x00007fff00000000ull   // end of what vm_allocate hands out
 #define EC_BITMAP_BASE     0x00007ff400000000ull   // 4 GiB, read-only, demand-zero; one bit a page of [0, 2^47)

@@ -305,11 +305,11 @@ static void after(struct generator *g, const struct oracle_form *f, const struct
         break;
     case X64_FNSTENV: case X64_FNSAVE:
         if (f->sample.opd[0].size == 28 || f->sample.opd[0].size == 108) {
-            store32(g, e, 16, 0);                   // FCS and FOP
-            store32(g, e, 24, 0);                   // FDS
+            for (unsigned at = 12; at < 28; at += 4)        // FIP, FCS and FOP, FDP, FDS
+                store32(g, e, at, 0);
         } else {
-            store16(g, e, 8, 0);
-            store16(g, e, 12, 0);
+            for (unsigned at = 6; at < 14; at += 2)
+                store16(g, e, at, 0);
         }
         break;
     default: break;

@@ -162,6 +162,19 @@ static bool stores_image(const struct oracle_vector *v)
     return false;
 }
 
+// C1 after FCOMI is open (rules.inc), so nothing may store the status word behind one.
+static bool shows_open_c1(const struct oracle_vector *v)
+{
+    struct x64_insn i;
+    bool open = false, shown = false;
+    for (unsigned at = 0; decode_at(v, v->code_va + at, &i); at += i.length) {
+        open |= i.op == X64_FCOMI || i.op == X64_FCOMIP || i.op == X64_FUCOMI || i.op == X64_FUCOMIP;
+        shown |= i.op == X64_FNSTSW || i.op == X64_FNSTENV || i.op == X64_FNSAVE || i.op == X64_FXSAVE || i.op == X64_XSAVE || i.op == X64_XSAVEC
+                 || i.op == X64_XSAVEOPT;
+    }
+    return open && shown;
+}
+
 static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, bool user)
 {
     uint64_t offset = v->out.rip - v->code_va;
@@ -178,7 +191,7 @@ static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, b
     // With #GP it has switched to MMX before, on AMD.
     if (v->outcome == ORACLE_GENERAL && decode_at(v, v->out.rip, &i) && i.op == X64_MASKMOVQ)
         return false;
-    if (oracle_is_edge(v) && stores_image(v))
+    if ((oracle_is_edge(v) && stores_image(v)) || shows_open_c1(v))
         return false;
     if (lacks(v))
         return false;
