@@ -360,7 +360,9 @@ static bool compare(struct lower_context *cx, const struct x64_insn *insn, enum 
 #undef COMPARE
         a64_and_v(b, A64_16B, 21, 21, 17);
         switch (predicate & 15) {
-        case 3: case 4: case 5: case 6: case 9: case 10: case 15: a64_not_v(b, A64_16B, 21, 21); break;
+        case 3: case 4: case 5: case 6: case 9: case 10: a64_not_v(b, A64_16B, 21, 21); break;
+        // Not the complement of zero: QEMU 10.0 would know it for a constant, and gets BSL wrong where that is all ones.
+        case 15: a64_cmeq(b, arr, 21, 17, 17); break;
         case 8: a64_orn_v(b, A64_16B, 21, 21, 17); break;
         case 12: a64_bic_v(b, A64_16B, 21, 17, 21); break;
         }

@@ -3,7 +3,8 @@
 //
 // A count of zero changes no flag. With a constant count CF goes to x7 and the result gives SF, ZF and PF lazily. With the count in
 // cl the flags are made canonical first, and changed only on the path where the count is not zero.
-// OF is defined for a count of one; other counts get what the same formula gives.
+// OF is defined for a count of one; processors compute it by the same formula for the others: CF ^ top bit of the result to the left,
+// the two top bits of the result to the right.
 #include "emu/lower/context.h"
 
 enum { X7 = 7, X23 = 23, X24 = 24 };
@@ -107,7 +108,7 @@ static void shift_value(struct lower_context *cx, enum x64_op op, const struct t
         a64_ubfx(b, A64_W, d, t->old, n, t->bits - n);
 }
 
-// CF, and OF for a count of one, from the old value into x7.
+// CF and OF from the old value into x7.
 static enum lower_cf shift_carry(struct lower_context *cx, enum x64_op op, const struct target *t, unsigned n)
 {
     struct a64_buf *b = cx->b;
@@ -115,11 +116,11 @@ static enum lower_cf shift_carry(struct lower_context *cx, enum x64_op op, const
     if (op == X64_SHL) {
         if (n > t->bits)
             return CF_ZERO;
-        if (n == 1 && cx->live & X64_OF) {          // narrow only: the wide ones use ADDS
+        if (cx->live & X64_OF) {                    // narrow only: the wide ones use ADDS
             a64_eor_reg(b, A64_W, X7, t->old, t->old, A64_LSL, 1);
             a64_reg c = lower_temp(cx);
-            take_bit(cx, X7, X7, top);
-            take_bit(cx, c, t->old, top);
+            take_bit(cx, X7, X7, t->bits - n);
+            take_bit(cx, c, t->old, t->bits - n);
             a64_orr_reg(b, A64_W, X7, X7, c, A64_LSL, 1);
             return CF_X7_SHR1;
         }
@@ -240,7 +241,7 @@ static bool shift_by_cl(struct lower_context *cx, const struct x64_insn *insn)
                 (op == X64_SHR ? a64_lsrv : a64_asrv)(b, t.s, c, a, n);
                 take_bit(cx, c, c, 0);
                 if (op == X64_SHR)
-                    take_bit(cx, v, a, t.bits - 1);
+                    take_bit(cx, v, r, t.bits - 2);
                 else
                     a64_mov_const(b, A64_W, v, 0);
             }
@@ -325,7 +326,7 @@ bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
         a64_reg c = lower_temp(cx), v = lower_temp(cx);
         rotate_flags(cx, left, &t, r, c, v);
         merge_carry_overflow(cx, c, v);
-    } else if (n == 1 && cx->live & X64_OF) {
+    } else if (cx->live & X64_OF) {
         lower_flags_to_hw(cx, (cx->live & FLAGS_NZC) | X64_OF, CF_INVERTED);
         a64_reg c = lower_temp(cx), v = lower_temp(cx);
         rotate_flags(cx, left, &t, r, c, v);
@@ -447,17 +448,19 @@ bool lower_double_shift(struct lower_context *cx, const struct x64_insn *insn)
         enum lower_cf cf = CF_ZERO;
         if (cx->live & (X64_CF | X64_OF)) {
             unsigned bit = left ? (t.bits - n) & (t.bits - 1) : (n - 1) & (t.bits - 1);
-            if (n == 1 && cx->live & X64_OF) {      // OF: the sign changed
+            take_bit(cx, X7, t.old, bit);
+            cf = CF_X7;
+            if (cx->live & X64_OF) {
                 a64_reg v = lower_temp(cx);
-                a64_eor_reg(b, A64_X, v, t.old, r, A64_LSL, 0);
-                take_bit(cx, X7, t.old, bit);
-                a64_lsl_imm(b, A64_W, X7, X7, 1);
-                take_bit(cx, v, v, t.bits - 1);
-                a64_orr_reg(b, A64_W, X7, X7, v, A64_LSL, 0);
+                if (left) {
+                    take_bit(cx, v, r, t.bits - 1);
+                    a64_eor_reg(b, A64_X, v, v, X7, A64_LSL, 0);
+                } else {
+                    a64_eor_reg(b, A64_X, v, r, r, A64_LSL, 1);
+                    take_bit(cx, v, v, t.bits - 1);
+                }
+                a64_orr_reg(b, A64_X, X7, v, X7, A64_LSL, 1);
                 cf = CF_X7_SHR1;
-            } else {
-                take_bit(cx, X7, t.old, bit);
-                cf = CF_X7;
             }
         }
         settle(cx, &t, r);
@@ -496,8 +499,13 @@ bool lower_double_shift(struct lower_context *cx, const struct x64_insn *insn)
             }
             a64_lsrv(b, t.s, by, t.old, by);
             take_bit(cx, by, by, 0);
-            a64_eor_reg(b, A64_X, u, t.old, r, A64_LSL, 0);
-            take_bit(cx, u, u, t.bits - 1);
+            if (left) {
+                take_bit(cx, u, r, t.bits - 1);
+                a64_eor_reg(b, A64_X, u, u, by, A64_LSL, 0);
+            } else {
+                a64_eor_reg(b, A64_X, u, r, r, A64_LSL, 1);
+                take_bit(cx, u, u, t.bits - 1);
+            }
             set_nz(cx, &t, r);
             merge_carry_overflow(cx, by, u);
         }

@@ -322,6 +322,16 @@ static bool to_integer(struct lower_context *cx, const struct x64_insn *insn, en
     if (!truncate) {
         lower_b(cx, done);
         lower_bind(cx, fits);
+        if (size == A64_W && from == A64_X) {   // the lower bound, too: it may have saturated
+            uint32_t inexact = lower_label(cx);
+            a64_eor_imm(b, A64_W, wrong, r, 0x80000000u);
+            lower_cbnz(cx, A64_W, wrong, inexact);
+            lower_literal_v(cx, 18, 0xc1e0000000000000ull, 0);
+            a64_fcmge_s(b, from, 18, whole, 18);
+            a64_umov(b, 2, t, 18, 0);
+            lower_cbz(cx, A64_W, t, done);
+            lower_bind(cx, inexact);
+        }
         a64_frintx(b, from, 17, s);         // the inexact exception
     } else {
         lower_bind(cx, fits);

@@ -42,6 +42,8 @@ void emu_fault_as_x64(struct emu_process *p, const struct trap_frame *frame, str
         return;
     const struct x64_operand *operand = &insn.opd[insn.mem_operand];
     uint64_t start = interpret_address(frame, &insn);
+    if (insn.op == X64_POP && insn.mem.base == X64_RSP)
+        start += operand->size;             // rsp has moved by then (SDM vol. 2, POP)
     if (*address - start >= operand->size)
         return;                             // another access than that to the operand
     if (leaves_half(start, operand->size)) {

@@ -85,7 +85,8 @@ static bool touched_host(const struct oracle_vector *v)
     bool edge = v->fault_address - ORACLE_EDGE_BASE < ORACLE_EDGES * (uint64_t)ORACLE_EDGE_STRIDE;
     bool code = v->fault_address - ORACLE_CODE_BASE < ORACLE_CODE_BYTES;
     bool own_hole = oracle_is_edge(v) && v->fault_address - oracle_edge_page(v->number) < ORACLE_EDGE_STRIDE;
-    return (code && v->fault_access != ORACLE_WRITE) || (edge && !own_hole) || (v->fault_address >> 44) - 5 < 3;
+    bool shared_data = v->fault_address >> 16 == 0x7ffe;                    // Windows has a page there that every program can read
+    return (code && v->fault_access != ORACLE_WRITE) || (edge && !own_hole) || shared_data || (v->fault_address >> 44) - 5 < 3;
 }
 
 static bool decode_at(const struct oracle_vector *v, uint64_t rip, struct x64_insn *i)
@@ -152,7 +153,7 @@ static bool base_is_canonical(const struct oracle_vector *v, const struct x64_in
     return base + 0x10000 < 1ull << 47;
 }
 
-// Its selectors or state bits are overwritten by what follows, which a page's end would cut off.
+// Its selectors or state bits are overwritten by what follows, which a page's end or a single step would cut off.
 static bool stores_image(const struct oracle_vector *v)
 {
     struct x64_insn i;
@@ -191,12 +192,13 @@ static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, b
     // With #GP it has switched to MMX before, on AMD.
     if (v->outcome == ORACLE_GENERAL && decode_at(v, v->out.rip, &i) && i.op == X64_MASKMOVQ)
         return false;
-    if ((oracle_is_edge(v) && stores_image(v)) || shows_open_c1(v))
+    if (((oracle_is_edge(v) || v->outcome == ORACLE_DEBUG) && stores_image(v)) || shows_open_c1(v))
         return false;
     if (lacks(v))
         return false;
     bool access = v->outcome == ORACLE_PAGE_FAULT || v->outcome == ORACLE_GENERAL;
-    if (access && decode_at(v, v->out.rip, &i) && ((i.op == X64_ENTER && (i.opd[1].value & 31) > 1) || (i.op == X64_RET_FAR && i.operand_count)))
+    if (access && decode_at(v, v->out.rip, &i) && ((i.op == X64_ENTER && (i.opd[1].value & 31) > 1) || (i.op == X64_RET_FAR && i.operand_count)
+                                                     || (i.op == X64_IRET && v->outcome == ORACLE_PAGE_FAULT)))
         return false;
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && i.op == X64_CMPS && both_fault(v, &i))
         return false;

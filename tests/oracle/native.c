@@ -208,8 +208,6 @@ static bool map_world(void)
     for (unsigned i = 0; i < ORACLE_EDGES; i++)
         if (!show(ORACLE_EDGE_BASE + i * ORACLE_EDGE_STRIDE, PAGE, PROT_NONE, edge_file, i * PAGE))
             return false;
-    // The selectors are those of Windows where Linux has such descriptors: ds, es, ss 2B, cs 33.
-    __asm__ volatile("mov %0, %%ds; mov %0, %%es" ::"r"(0x2b));
     return !syscall(SYS_arch_prctl, ARCH_GET_FS, &native_home_fs) &&
            !syscall(SYS_arch_prctl, ARCH_SET_GS, (uint8_t *)gs_bytes - ORACLE_GS_FIRST);
 }
@@ -295,6 +293,8 @@ enum oracle_outcome native_run(struct oracle_vector *v)
     open_code(v);
     ticks = 0;
     running = v;
+    // The selectors are those of Windows where Linux has such descriptors: ds, es, ss 2B, cs 33. A sequence may have loaded others.
+    __asm__ volatile("mov %0, %%ds; mov %0, %%es" ::"r"(0x2b));
     syscall(SYS_tgkill, process, process, SIGUSR1);
     memset(bytes, 0xcc, v->code_bytes + tail);
     v->change_count = take_changes();

@@ -421,9 +421,6 @@ static uint16_t mxcsr_mask(void)
             break;
         if (x64_op_info(i.op)->isa == X64_ISA_FMA || i.op == X64_VCVTPS2PH)
             mask &= (uint16_t)~0x10;
-        // A double that only rounding takes out of the range of 32 bits: PE besides IE (the fast model; see emu/README.md).
-        if ((i.op == X64_CVTSD2SI || i.op == X64_VCVTSD2SI) && i.opd[0].size == 4)
-            mask &= (uint16_t)~0x20;
         at += i.length;
     }
     return mask;

@@ -93,7 +93,7 @@ enum oracle_rule oracle_rule_of_form(const struct oracle_form *f, const char **r
 
 // ---- undefined flags
 #define UNDEFINED(op, flags, why)
-#define UNDEFINED_MANY(op, flags, why)
+#define UNDEFINED_WHOLE(op, flags, why)
 #define UNDEFINED_BEYOND(op, flags, why)
 #define UNDEFINED_FAULT(op, flags, why)
 #define UNDEFINED_RESULT(op, what, why)
@@ -104,13 +104,13 @@ static const uint16_t undefined_always[X64_OP_COUNT] = {
 };
 #undef UNDEFINED
 #define UNDEFINED(op, flags, why)
-static const uint16_t undefined_many[X64_OP_COUNT] = {
-#undef UNDEFINED_MANY
-#define UNDEFINED_MANY(op, flags, why) [X64_##op] = flags,
+static const uint16_t undefined_whole[X64_OP_COUNT] = {
+#undef UNDEFINED_WHOLE
+#define UNDEFINED_WHOLE(op, flags, why) [X64_##op] = flags,
 #include "tests/oracle/undefined.inc"
 };
-#undef UNDEFINED_MANY
-#define UNDEFINED_MANY(op, flags, why)
+#undef UNDEFINED_WHOLE
+#define UNDEFINED_WHOLE(op, flags, why)
 static const uint16_t undefined_beyond[X64_OP_COUNT] = {
 #undef UNDEFINED_BEYOND
 #define UNDEFINED_BEYOND(op, flags, why) [X64_##op] = flags,
@@ -139,10 +139,10 @@ uint16_t oracle_undefined_after(const struct x64_insn *i, uint16_t before)
         const struct x64_operand *count = &i->opd[i->operand_count - 1];
         unsigned bits = i->opd[0].size * 8, n = (unsigned)count->value & (bits == 64 ? 63 : 31);
         if (count->kind != X64_OPD_IMM)             // may be zero
-            return before | open | undefined_many[i->op] | (bits < 32 ? undefined_beyond[i->op] : 0);
+            return before | open | (bits < 32 ? undefined_beyond[i->op] : 0);
         if (n == 0)
             return before;
-        open |= (n != 1 ? undefined_many[i->op] : 0) | (n > bits ? undefined_beyond[i->op] : 0);
+        open |= (n == bits ? undefined_whole[i->op] : 0) | (n > bits ? undefined_beyond[i->op] : 0);
     } else if (i->prefixes & (X64_P_REP | X64_P_REPNE)) {
         return before;                              // rcx may be zero
     }

@@ -18,10 +18,11 @@
 #include "emu/run/ctx.h"
 #include "kernel/abi/process.h"
 
-enum { DETAILED_MAX = 2000, EXCEPTION_STACK_BYTES = 256 * 1024, TF = 0x100, MXCSR_DE = 2, MXCSR_UE = 16 };
+enum { DETAILED_MAX = 2000, EXCEPTION_STACK_BYTES = 256 * 1024, SELECTORS_BYTES = 6 * 2, TF = 0x100, MXCSR_DE = 2, MXCSR_UE = 16 };
 
 static const struct oracle_vector *vectors[ORACLE_SLOTS];
 static uint32_t count, current, last, mismatches, steps;
+static uint8_t *cpu_area;                   // what the translator keeps of this thread (emu/run/ctx.h)
 static uint32_t exact_from;                 // vectors from here on run in the exact floating-point model
 static bool running, stepping, tracing, fast, exact, becoming_exact;
 
@@ -75,6 +76,7 @@ static void begin(void)
         fflush(stdout);
     }
     memory_prepare(v->window_seed);
+    memset(cpu_area + CTX_SELECTORS, 0, SELECTORS_BYTES);     // a sequence may have loaded others, and no context sets them
     struct oracle_state in = v->in;
     in.rflags |= stepping ? TF : 0;
     running = true;
@@ -163,7 +165,7 @@ static DWORD WINAPI observe(void *event)
 // Exceptions of x64 code are delivered there (emu/run/ctx.h), whatever the sequence has made of rsp.
 static void use_exception_stack(void)
 {
-    uint8_t *cpu_area = *(uint8_t **)((uint8_t *)NtCurrentTeb() + TEB_CPU_AREA);
+    cpu_area = *(uint8_t **)((uint8_t *)NtCurrentTeb() + TEB_CPU_AREA);
     uint8_t *stack = VirtualAlloc(0, EXCEPTION_STACK_BYTES, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
     if (!stack)
         fail("no memory");
