@@ -79,7 +79,12 @@ static void check_execution(const struct header *h, const struct x64_insn *insn)
     MUST(io[0].eflags == io[1].eflags && io[0].mxcsr == io[1].mxcsr);
     MUST((outcome[0] == X87_UNKNOWN) == !knows);
     MUST(!(io[0].eflags & ~(uint32_t)X64_ARITH_FLAGS));
-    if (outcome[0] != X87_DONE)
+    if (outcome[0] == X87_SIMD) {               // the transition to MMX is done, no more
+        MUST(io[0].eflags == (h->eflags & X64_ARITH_FLAGS) && x64_op_info(insn->op)->attributes & X64_A_FP);
+        for (unsigned i = 0; i < 8; i++)
+            MUST(after[0].reg[i].significand == before.reg[i].significand);
+        MUST(after[0].valid == (insn->form & X64_F_MEM && insn->opd[0].kind == X64_OPD_XMM ? before.valid : 255) && after[0].control == before.control);
+    } else if (outcome[0] != X87_DONE)
         MUST(!memcmp(&before, &after[0], sizeof before) && io[0].eflags == (h->eflags & X64_ARITH_FLAGS));
     else {
         MUST(after[0].valid < 256 && (after[0].control & 0x40));
