@@ -106,6 +106,10 @@ static void set_masks(struct oracle_vector *v, const struct oracle_flow *flow)
     v->gpr_mask = v->fsw_mask = v->xmm_mask = 0xffff;
     // AMD tells where the last x87 instruction was only while an exception waits.
     v->fx_mask = v->out.fx[ORACLE_FX_FSW] & 0x80 ? ORACLE_FXM_ALL : ORACLE_FXM_ALL & ~(ORACLE_FXM_FOP | ORACLE_FXM_FIP | ORACLE_FXM_FDP);
+    uint64_t fip;                                   // FDP is open if the instruction there has no memory operand (SDM vol. 1, 8.1.8)
+    memcpy(&fip, v->out.fx + ORACLE_FX_FIP, 8);
+    if (decode_at(v, fip, &i) && !(i.form & X64_F_MEM))
+        v->fx_mask &= (uint16_t)~ORACLE_FXM_FDP;
     v->estimates = v->st_ulps = 0;
     for (unsigned at = 0; at < v->code_bytes && flow->start[at] && decode_at(v, v->code_va + at, &i); at += i.length)
         switch (oracle_rule_of(&i, 0, &registers)) {
