@@ -426,6 +426,19 @@ static void double_shift_value(struct lower_context *cx, bool left, const struct
     a64_extr(b, A64_W, d, pair, pair, left ? (48 - n) & 31 : n);
 }
 
+// OF into bit 0 of v: carry ^ top bit of the result to the left, its two top bits to the right.
+static void double_shift_overflow(struct lower_context *cx, bool left, const struct target *t, a64_reg v, a64_reg r, a64_reg carry)
+{
+    struct a64_buf *b = cx->b;
+    if (left) {
+        take_bit(cx, v, r, t->bits - 1);
+        a64_eor_reg(b, A64_X, v, v, carry, A64_LSL, 0);
+    } else {
+        a64_eor_reg(b, A64_X, v, r, r, A64_LSL, 1);
+        take_bit(cx, v, v, t->bits - 1);
+    }
+}
+
 bool lower_double_shift(struct lower_context *cx, const struct x64_insn *insn)
 {
     struct a64_buf *b = cx->b;
@@ -452,13 +465,7 @@ bool lower_double_shift(struct lower_context *cx, const struct x64_insn *insn)
             cf = CF_X7;
             if (cx->live & X64_OF) {
                 a64_reg v = lower_temp(cx);
-                if (left) {
-                    take_bit(cx, v, r, t.bits - 1);
-                    a64_eor_reg(b, A64_X, v, v, X7, A64_LSL, 0);
-                } else {
-                    a64_eor_reg(b, A64_X, v, r, r, A64_LSL, 1);
-                    take_bit(cx, v, v, t.bits - 1);
-                }
+                double_shift_overflow(cx, left, &t, v, r, X7);
                 a64_orr_reg(b, A64_X, X7, v, X7, A64_LSL, 1);
                 cf = CF_X7_SHR1;
             }
@@ -499,13 +506,7 @@ bool lower_double_shift(struct lower_context *cx, const struct x64_insn *insn)
             }
             a64_lsrv(b, t.s, by, t.old, by);
             take_bit(cx, by, by, 0);
-            if (left) {
-                take_bit(cx, u, r, t.bits - 1);
-                a64_eor_reg(b, A64_X, u, u, by, A64_LSL, 0);
-            } else {
-                a64_eor_reg(b, A64_X, u, r, r, A64_LSL, 1);
-                take_bit(cx, u, u, t.bits - 1);
-            }
+            double_shift_overflow(cx, left, &t, u, r, by);
             set_nz(cx, &t, r);
             merge_carry_overflow(cx, by, u);
         }
