@@ -11,8 +11,8 @@
 //
 // Registers
 //   lower_gpr(n) is the arm64 register of x64 register n; rsp is A64_SP and may stand only where SP may (ADD/SUB immediate or
-//   extended, load/store base). xmm n is v n. lower_temp(cx) gives a fresh scratch register (10 an instruction: x10-x17 x6
-//   x30); v16-v31 are scratch without any allocation. x9 is the target on the way to a dispatcher, x7 and x23 and x24
+//   extended, load/store base). xmm n is v n. lower_temp(cx) gives a fresh scratch register (9 an instruction: x10-x12 x15-x17 x9
+//   x6 x30); v16-v31 are scratch without any allocation. x9 is the target on the way to a dispatcher, x13 and x14 are kept for tables, x7 and x23 and x24
 //   belong to the flags, x18 is the TEB, x28 the context. No scratch register keeps its value beyond its instruction.
 //
 // Operands

@@ -103,8 +103,10 @@ static struct lower_mem with_offset(struct lower_context *cx, a64_reg base, int6
         lower_add_imm(cx, A64_X, t, base, offset);
         return lower_mem_register(t);
     }
-    if (t == base)
-        t = lower_temp(cx);
+    if (t == base) {                    // farther than 16 MiB: rare, and temporaries are scarce
+        lower_add_imm(cx, A64_X, t, base, offset);
+        return lower_mem_register(t);
+    }
     lower_const(cx, t, (uint64_t)offset);
     return (struct lower_mem){ .base = base, .index = t };
 }

@@ -11,7 +11,7 @@ a64_reg lower_gpr(unsigned x64_register)
 
 a64_reg lower_temp(struct lower_context *cx)
 {
-    static const a64_reg temps[] = { 10, 11, 12, 13, 14, 15, 16, 17, 6, 30 };
+    static const a64_reg temps[] = { 10, 11, 12, 15, 16, 17, 9, 6, 30 };
     if (cx->temps >= sizeof temps - (cx->loose ? 2 : 0)) {
         cx->b->bad = true;          // a lowering function wants more than there are
         return temps[0];
@@ -188,10 +188,12 @@ void lower_add_imm(struct lower_context *cx, enum a64_size s, a64_reg rd, a64_re
         a64_sub_imm(cx->b, s, rd, rn, down & 0xfff000);
         a64_sub_imm(cx->b, s, rd, rd, down & 0xfff);
     } else {
+        uint8_t mark = cx->temps;
         a64_reg t = lower_imm(cx, s, up);
         if (rd == A64_SP || rn == A64_SP)
             a64_add_ext(cx->b, s, rd, rn, t, s == A64_X ? A64_UXTX : A64_UXTW, 0);
         else
             a64_add_reg(cx->b, s, rd, rn, t, A64_LSL, 0);
+        cx->temps = mark;
     }
 }

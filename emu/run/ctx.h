@@ -11,7 +11,8 @@
 //   NZCV: N = SF, Z = ZF, V = OF; at every block entry and exit C = NOT CF (as SUBS leaves it)
 //   x9   target address on the way to a dispatcher stub
 //   x7   carry kept aside inside a region (scratch at its entries and exits)
-//   x6 x7 x10-x17 x30, v16-v31  scratch; the stubs may change x10-x17, x30 and nothing else
+//   x13  base of the branch target table (not used yet)     x14  shadow stack (not used yet)
+//   x6 x7 x10-x12 x15-x17 x30, v16-v31  scratch; the stubs may change x10-x17, x30 and nothing else
 // FPCR, FPSR: MXCSR as the ARM64EC ABI maps it, or as FP_EXACT keeps it (CTX_FP_FORM)
 // DF, MXCSR's other bits, x87 and what else has no register live in struct emu_ctx.
 #pragma once
