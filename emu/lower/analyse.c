@@ -1,59 +1,126 @@
 // SPDX-License-Identifier: MIT
 // Backwards over the region: which flags may still be looked at after each instruction.
 //
-// All flags are taken to be live where control leaves the region: the code there is unknown. Calls and returns count as such,
-// although the Windows ABI calls the flags volatile there: hand-written code returns results in CF, and exactness comes first.
-// An instruction that can fault looks at all flags too, because an exception handler sees them.
+// Two masks. Read: an x64 instruction may read the flag, or a trap or the kernel on behalf of an instruction shows it; that must always be
+// exact. Observed (`live`): or an exception handler sees it after a memory fault. Both end where the flag is written.
+// Where control leaves the region by a direct branch, the code there is looked at a few instructions far; where it leaves to an
+// address that is not known, all flags are taken to be read, although the Windows ABI calls them volatile at calls and returns:
+// hand-written code returns results in CF, and exactness comes first.
 #include "emu/lower/context.h"
 
-// Flags live at a call or return.
-enum { FLAGS_AT_CALL = X64_ARITH_FLAGS, FLAGS_AT_EXIT = X64_ARITH_FLAGS };
+enum { AHEAD_INSNS = 16 };              // how far code outside of the region is looked at
 
-static uint16_t live_before(const struct lower_context *cx, const struct x64_insn *insn, uint16_t after)
+struct effect { uint16_t read, observed, killed; };
+
+static struct effect effect_of(const struct lower_context *cx, const struct x64_insn *insn)
 {
+    const struct x64_op_info *info = x64_op_info(insn->op);
     lower_function *function = lower_choose(insn);
-    bool watched = x64_may_fault(insn) || x64_op_info(insn->op)->attributes >> X64_FLOW_SHIFT == X64_FLOW_TRAP || !function
-                   || function == lower_in_kernel       // x87 raises what an earlier instruction left pending
-                   || lower_is_exact(cx, insn);
-    uint16_t read = watched ? X64_ARITH_FLAGS : x64_flags_read(insn) & X64_ARITH_FLAGS;
-    return read | (after & ~x64_flags_killed(insn));
+    bool segment = insn->operand_count && insn->opd[0].kind == X64_OPD_SEG && insn->opd[0].access & X64_WRITE;
+    bool traps = info->attributes & (X64_A_FAULTS | X64_A_PRIVILEGED | X64_A_IO) || info->isa == X64_ISA_X87
+                 || info->attributes >> X64_FLOW_SHIFT == X64_FLOW_TRAP || segment || !function
+                 || function == lower_in_kernel       // x87 raises what an earlier instruction left pending
+                 || lower_is_exact(cx, insn);
+    struct effect e = { .killed = x64_flags_killed(insn) };
+    e.read = traps ? X64_ARITH_FLAGS : x64_flags_read(insn) & X64_ARITH_FLAGS;
+    e.observed = x64_may_fault(insn) ? X64_ARITH_FLAGS : e.read;
+    return e;
 }
 
-static uint16_t live_at_end(const struct lower_context *cx, const struct lower_block *k)
+// What the code at rip reads of the flags before it writes them.
+static uint16_t read_ahead(struct lower_context *cx, uint64_t rip)
 {
+    uint16_t read = 0, open = X64_ARITH_FLAGS;
+    for (unsigned i = 0; i < AHEAD_INSNS && open; i++) {
+        struct x64_insn insn;
+        uint8_t bytes[X64_LENGTH_MAX];
+        if (rip >> 47 || cx->source->is_ec(cx->source->context, rip))
+            break;
+        size_t n = cx->source->read(cx->source->context, rip, bytes, sizeof bytes);
+        if (!n || x64_decode(bytes, n, rip, &insn) != X64_OK)
+            break;
+        struct effect e = effect_of(cx, &insn);
+        read |= e.read & open;
+        open &= (uint16_t)~(e.killed | read);
+        rip += insn.length;
+        switch (x64_flow(&insn)) {
+        case X64_FLOW_NEXT: break;
+        case X64_FLOW_JUMP:
+        case X64_FLOW_CALL: rip = (uint64_t)insn.opd[0].value; break;
+        default: return read | open;
+        }
+    }
+    return read | open;
+}
+
+struct flags_after { uint16_t read, observed; };
+
+static struct flags_after after_block(struct lower_context *cx, const struct lower_block *k)
+{
+    static const struct flags_after unknown = { X64_ARITH_FLAGS, X64_ARITH_FLAGS };
     const struct lower_block *blocks = cx->work->blocks;
-    uint16_t next = k->next >= 0 ? blocks[k->next].live_in : FLAGS_AT_EXIT;
-    uint16_t taken = k->taken >= 0 ? blocks[k->taken].live_in : FLAGS_AT_EXIT;
+    struct flags_after next = { k->next_read, X64_ARITH_FLAGS }, taken = { k->taken_read, X64_ARITH_FLAGS };
+    if (k->next >= 0)
+        next = (struct flags_after){ blocks[k->next].read_in, blocks[k->next].live_in };
+    if (k->taken >= 0)
+        taken = (struct flags_after){ blocks[k->taken].read_in, blocks[k->taken].live_in };
     switch (k->end) {
     case END_NEXT: return next;
-    case END_BRANCH: return next | taken;
+    case END_BRANCH: return (struct flags_after){ next.read | taken.read, next.observed | taken.observed };
     case END_JUMP: return taken;
-    case END_CALL: case END_INDIRECT: return FLAGS_AT_CALL;
-    default: return FLAGS_AT_EXIT;
+    case END_CALL: return (struct flags_after){ k->taken_read, X64_ARITH_FLAGS };
+    default: return unknown;
     }
+}
+
+// Of the ways out of the region.
+static void look_ahead(struct lower_context *cx, struct lower_block *k)
+{
+    bool next = k->end == END_NEXT || k->end == END_BRANCH, taken = k->end == END_BRANCH || k->end == END_JUMP || k->end == END_CALL;
+    bool loose = k->count && cx->work->insns[k->first + k->count - 1].loose & LOOSE_REL;
+    k->next_read = k->taken_read = X64_ARITH_FLAGS;
+    if (next && k->next < 0)
+        k->next_read = read_ahead(cx, k->next_rip);
+    if (taken && !loose && (k->taken < 0 || k->end == END_CALL))
+        k->taken_read = read_ahead(cx, k->taken_rip);
 }
 
 void lower_analyse(struct lower_context *cx)
 {
     struct lower_block *blocks = cx->work->blocks;
-    for (bool changed = true; changed;) {
+    for (uint32_t i = 0; i < cx->block_count; i++) {
+        struct lower_block *k = &blocks[i];
+        k->live_in = k->read_in = 0;
+        for (unsigned j = 0; j < k->count; j++) {
+            struct lower_insn *insn = &cx->work->insns[k->first + j];
+            struct effect e = effect_of(cx, &insn->x);
+            insn->reads = e.read;
+            insn->observes = e.observed;
+            insn->kills = e.killed;
+        }
+        if (cx->config->verify) {           // each instruction may turn out to be another one
+            for (unsigned j = 0; j < k->count; j++)
+                cx->work->insns[k->first + j].live = cx->work->insns[k->first + j].read = X64_ARITH_FLAGS;
+            k->live_in = k->read_in = X64_ARITH_FLAGS;
+        } else {
+            look_ahead(cx, k);
+        }
+    }
+    for (bool changed = !cx->config->verify; changed;) {
         changed = false;
         for (uint32_t i = cx->block_count; i-- > 0;) {
             struct lower_block *k = &blocks[i];
-            uint16_t live = live_at_end(cx, k);
-            if (cx->config->verify) {           // each instruction may turn out to be another one
-                for (unsigned j = 0; j < k->count; j++)
-                    cx->work->insns[k->first + j].live = X64_ARITH_FLAGS;
-                k->live_in = X64_ARITH_FLAGS;
-                continue;
-            }
+            struct flags_after a = after_block(cx, k);
             for (unsigned j = k->count; j-- > 0;) {
                 struct lower_insn *insn = &cx->work->insns[k->first + j];
-                insn->live = live;
-                live = live_before(cx, &insn->x, live);
+                insn->live = a.observed;
+                insn->read = a.read;
+                a.read = insn->reads | (a.read & ~insn->kills);
+                a.observed = insn->observes | (a.observed & ~insn->kills);
             }
-            changed |= live != k->live_in;
-            k->live_in = live;
+            changed |= a.observed != k->live_in || a.read != k->read_in;
+            k->live_in = a.observed;
+            k->read_in = a.read;
         }
     }
     // A block with one predecessor, lowered before it, takes over the flags as they are; all others get them canonical.

@@ -30,7 +30,8 @@
 //   lower_point_here(cx) where its state is exact again.
 //
 // Flags
-//   cx->live: the flags somebody may look at after this instruction (a later fault counts). Compute no others.
+//   cx->live: the flags somebody may look at after this instruction (a later fault counts). Compute no others. cx->read: those of
+//   them that may really be read; for the others a recipe that tells them at a fault is enough, and no code need compute them.
 //   The state is lazy: struct lower_flags says where each flag is now. An instruction that sets them all ends with one of
 //   lower_flags_hw (NZCV holds them), lower_flags_logic (N and Z come from a register's value, CF = OF = 0), lower_flags_fcmp
 //   (NZCV as FCMP left it: UCOMISS and friends) and, for PF and AF, one of the lower_pa_* below. Do not write NZCV otherwise, unless between
@@ -80,7 +81,8 @@ enum { FLAGS_NZ = X64_SF | X64_ZF | X64_OF, FLAGS_NZC = FLAGS_NZ | X64_CF, FLAGS
 // ---- region
 struct lower_insn {
     struct x64_insn x;
-    uint16_t live;                  // flags live after it
+    uint16_t live, read;            // flags that may be observed after it; those that are really read (analyse.c)
+    uint16_t reads, observes, kills;        // by itself: flags it reads or shows when it traps, those and what a fault shows, the old values gone after it
     uint8_t loose;                  // LOOSE_ fields (verify.h)
     uint8_t bytes[X64_LENGTH_MAX];  // with lower_config.verify
 };
@@ -98,7 +100,8 @@ struct lower_block {
     uint64_t rip, next_rip, taken_rip;
     uint16_t first, count;          // in work->insns
     int16_t  next, taken;           // blocks, or -1: outside the region
-    uint16_t live_in;
+    uint16_t live_in, read_in;      // observed, really read from its start on
+    uint16_t next_read, taken_read; // really read behind a way out of the region
     uint16_t predecessors;
     uint32_t label;
     uint8_t  end;                   // enum lower_end
@@ -113,7 +116,7 @@ struct lower_deferred {
     void (*emit)(struct lower_context *cx, const struct lower_deferred *d);
     uint32_t label, back;           // back: label to continue at, if any
     struct lower_flags flags;
-    uint16_t live;
+    uint16_t live, read;
     const struct lower_insn *insn;
     uint64_t value;
     a64_reg  reg[4];
@@ -146,7 +149,8 @@ struct lower_context {
     // of the instruction being lowered
     const struct lower_insn *insn;
     const struct lower_block *block;
-    uint16_t live;
+    uint16_t live;                  // flags that somebody may look at after it, a memory fault included
+    uint16_t read;                  // those of them that x64 code, a trap or the kernel may read: the others need only a recipe
     uint8_t temps;
     bool unaligned;                 // no LDAR and STLR for it
     uint8_t loose;                  // its fields that are read at run time: in x30 and x6 until it is done

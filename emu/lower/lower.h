@@ -56,7 +56,11 @@ struct lower_config {
 // Working memory for one call of lower_region: the caller's, 16-byte aligned, no contents to keep.
 #define LOWER_WORK_BYTES (256u * 1024)
 
-struct lower_entry { uint64_t rip; uint32_t offset; };             // offsets in bytes from code_va
+// What the code at an entry does with the arithmetic flags that it is entered with. R: x64 code may read them, or a trap, or the kernel
+// shows them: they must be canonical. F: only a memory fault may show them, until they are written. N: nobody looks. A memory fault may
+// show stale ones after a call, return or indirect jump; so these treat F like N.
+enum lower_entry_flags { ENTRY_R, ENTRY_F, ENTRY_N };
+struct lower_entry { uint64_t rip; uint32_t offset; uint8_t flags; };      // offsets in bytes from code_va; enum lower_entry_flags
 struct lower_exit  { uint64_t target; uint32_t site, stub; };
 // From `offset` (inclusive) up to the next point's offset the x64 instruction at rip executes. `recipe` says how the
 // architectural flags are found at a fault there (see lower_recover).

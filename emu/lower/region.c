@@ -85,7 +85,8 @@ struct lower_deferred *lower_defer(struct lower_context *cx, void (*emit)(struct
         return &cx->work->deferred[LOWER_DEFERRED - 1];     // written, never read: the region is thrown away
     }
     struct lower_deferred *d = &cx->work->deferred[cx->deferred_count++];
-    *d = (struct lower_deferred){ .emit = emit, .label = lower_label(cx), .flags = cx->flags, .live = cx->live, .insn = cx->insn };
+    *d = (struct lower_deferred){ .emit = emit, .label = lower_label(cx), .flags = cx->flags, .live = cx->live, .read = cx->read,
+                                   .insn = cx->insn };
     return d;
 }
 
@@ -215,6 +216,7 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
     const struct x64_insn *x = &insn->x;
     cx->insn = insn;
     cx->live = insn->live;
+    cx->read = insn->read;
     cx->temps = 0;
     cx->loose = 0;
     cx->unaligned = lower_tso(cx) && cx->config->is_unaligned && cx->config->is_unaligned(cx->source->context, x->rip);
@@ -249,7 +251,8 @@ static void entry(struct lower_context *cx, const struct lower_block *k)
     if (r->entry_count >= r->entry_capacity)
         cx->full = true;
     else
-        r->entries[r->entry_count++] = (struct lower_entry){ k->rip, cx->b->count * 4 };
+        r->entries[r->entry_count++] = (struct lower_entry){ k->rip, cx->b->count * 4,
+                                                             k->read_in ? ENTRY_R : k->live_in ? ENTRY_F : ENTRY_N };
 }
 
 static void lower_block(struct lower_context *cx, struct lower_block *k)
@@ -271,7 +274,7 @@ static void lower_block(struct lower_context *cx, struct lower_block *k)
         if (r->head_count >= r->head_capacity)
             cx->full = true;
         else
-            r->heads[r->head_count++] = (struct lower_entry){ k->rip, cx->b->count * 4 };
+            r->heads[r->head_count++] = (struct lower_entry){ k->rip, cx->b->count * 4, ENTRY_R };
     }
     for (unsigned j = 0; j < k->count; j++) {
         if (cx->config->verify && (j || !verified || k->predecessors))
@@ -293,6 +296,7 @@ static void tail(struct lower_context *cx)
         cx->insn = d->insn;
         cx->flags = d->flags;
         cx->live = d->live;
+        cx->read = d->read;
         cx->temps = 0;
         cx->loose = 0;
         for (unsigned j = 0; j < cx->block_count; j++) {
@@ -359,7 +363,7 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
         cx.insn = here;
         cx.flags = lower_flags_at_entry;
         if (result->entry_capacity)
-            result->entries[result->entry_count++] = (struct lower_entry){ rip, 0 };
+            result->entries[result->entry_count++] = (struct lower_entry){ rip, 0, ENTRY_R };
         else
             cx.full = true;
         lower_svc(&cx, SVC_EMU_TRAP);

@@ -178,7 +178,7 @@ static void segment(struct lower_context *cx, const struct lower_block *k, unsig
     if (head)
         remember(cx, from, to);
     cx->insn = &cx->work->insns[from];
-    cx->live = X64_ARITH_FLAGS;
+    cx->live = cx->read = X64_ARITH_FLAGS;
     lower_point_here(cx);
     emit_check(cx, from, to, head);
 }
