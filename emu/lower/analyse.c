@@ -27,37 +27,42 @@ static struct effect effect_of(const struct lower_context *cx, const struct x64_
     return e;
 }
 
-// What the code at rip reads of the flags before it writes them.
-static uint16_t read_ahead(struct lower_context *cx, uint64_t rip)
+struct flags_after { uint16_t read, observed; };
+
+static const struct flags_after unknown = { X64_ARITH_FLAGS, X64_ARITH_FLAGS };
+
+// What becomes of the flags at rip, outside of the region, before they are written.
+static struct flags_after look_ahead(struct lower_context *cx, uint64_t rip)
 {
-    uint16_t read = 0, open = X64_ARITH_FLAGS;
+    struct flags_after found = { 0, 0 };
+    uint16_t open = X64_ARITH_FLAGS;
     for (unsigned i = 0; i < AHEAD_INSNS && open; i++) {
         struct x64_insn insn;
         uint8_t bytes[X64_LENGTH_MAX];
         if (rip >> 47 || cx->source->is_ec(cx->source->context, rip))
-            break;
+            return unknown;
         size_t n = cx->source->read(cx->source->context, rip, bytes, sizeof bytes);
         if (!n || x64_decode(bytes, n, rip, &insn) != X64_OK)
-            break;
+            return unknown;
         struct effect e = effect_of(cx, &insn);
-        read |= e.read & open;
-        open &= (uint16_t)~(e.killed | read);
+        found.read |= e.read & open;
+        found.observed |= e.observed & open;
+        open &= (uint16_t)~e.killed;
         rip += insn.length;
         switch (x64_flow(&insn)) {
         case X64_FLOW_NEXT: break;
         case X64_FLOW_JUMP:
         case X64_FLOW_CALL: rip = (uint64_t)insn.opd[0].value; break;
-        default: return read | open;
+        default: i = AHEAD_INSNS; break;
         }
     }
-    return read | open;
+    found.read |= open;
+    found.observed |= open;
+    return found;
 }
-
-struct flags_after { uint16_t read, observed; };
 
 static struct flags_after after_block(struct lower_context *cx, const struct lower_block *k)
 {
-    static const struct flags_after unknown = { X64_ARITH_FLAGS, X64_ARITH_FLAGS };
     const struct lower_block *blocks = cx->work->blocks;
     struct flags_after next = { k->next_read, X64_ARITH_FLAGS }, taken = { k->taken_read, X64_ARITH_FLAGS };
     if (k->next >= 0)
@@ -73,16 +78,17 @@ static struct flags_after after_block(struct lower_context *cx, const struct low
     }
 }
 
-// Of the ways out of the region.
-static void look_ahead(struct lower_context *cx, struct lower_block *k)
+static void look_outside(struct lower_context *cx, struct lower_block *k)
 {
-    bool next = k->end == END_NEXT || k->end == END_BRANCH, taken = k->end == END_BRANCH || k->end == END_JUMP || k->end == END_CALL;
+    bool next = (k->end == END_NEXT || k->end == END_BRANCH) && k->next < 0;
+    bool taken = ((k->end == END_BRANCH || k->end == END_JUMP) && k->taken < 0) || k->end == END_CALL;
     bool loose = k->count && cx->work->insns[k->first + k->count - 1].loose & LOOSE_REL;
-    k->next_read = k->taken_read = X64_ARITH_FLAGS;
-    if (next && k->next < 0)
-        k->next_read = read_ahead(cx, k->next_rip);
-    if (taken && !loose && (k->taken < 0 || k->end == END_CALL))
-        k->taken_read = read_ahead(cx, k->taken_rip);
+    struct flags_after after_next = next ? look_ahead(cx, k->next_rip) : unknown;
+    struct flags_after after_taken = taken && !loose ? look_ahead(cx, k->taken_rip) : unknown;
+    k->next_read = after_next.read;
+    k->next_observed = after_next.observed;
+    k->taken_read = after_taken.read;
+    k->taken_observed = after_taken.observed;
 }
 
 void lower_analyse(struct lower_context *cx)
@@ -91,6 +97,7 @@ void lower_analyse(struct lower_context *cx)
     for (uint32_t i = 0; i < cx->block_count; i++) {
         struct lower_block *k = &blocks[i];
         k->live_in = k->read_in = 0;
+        k->next_read = k->next_observed = k->taken_read = k->taken_observed = X64_ARITH_FLAGS;
         for (unsigned j = 0; j < k->count; j++) {
             struct lower_insn *insn = &cx->work->insns[k->first + j];
             struct effect e = effect_of(cx, &insn->x);
@@ -103,7 +110,7 @@ void lower_analyse(struct lower_context *cx)
                 cx->work->insns[k->first + j].live = cx->work->insns[k->first + j].read = X64_ARITH_FLAGS;
             k->live_in = k->read_in = X64_ARITH_FLAGS;
         } else {
-            look_ahead(cx, k);
+            look_outside(cx, k);
         }
     }
     for (bool changed = !cx->config->verify; changed;) {

@@ -101,7 +101,7 @@ struct lower_block {
     uint16_t first, count;          // in work->insns
     int16_t  next, taken;           // blocks, or -1: outside the region
     uint16_t live_in, read_in;      // observed, really read from its start on
-    uint16_t next_read, taken_read; // really read behind a way out of the region
+    uint16_t next_read, taken_read, next_observed, taken_observed;  // behind a way out of the region
     uint16_t predecessors;
     uint32_t label;
     uint8_t  end;                   // enum lower_end

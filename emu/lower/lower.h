@@ -4,9 +4,11 @@
 //
 // State at every entry and exit of a region: see emu/run/ctx.h ("Registers").
 // Exits
-//  - direct (jmp, jcc, call, fall-through to code outside the region): a patchable word `b stub` (or `bl`) at `site`, and a
-//    link stub `svc #SVC_EMU_LINK` in the region's tail at `stub`. The runtime patches `site` to branch straight to the target's
-//    entry, and back to the stub. Until then the svc enters the kernel once.
+//  - direct (jmp, jcc, call, fall-through to code outside the region): a patchable word `b rectifier` (or `bl`) at `site`. In the
+//    region's tail the rectifier makes the flags canonical (it may be nothing) and ends with the link stub `svc #SVC_EMU_LINK` at
+//    `stub`, which enters the kernel once. Then, if the target's entry does not look at the flags or the rectifier is nothing, the
+//    runtime patches `site` to branch straight to the entry; else the stub. `call`: a call; its target may be entered with any flags
+//    unless they are really read there.
 //  - to an EC page (source.is_ec says so): x9 = target, b EMU_STUB_DISPATCH.
 //  - indirect (ret, jmp/call r/m): x9 = target, then the table look-up inline or b EMU_STUB_DISPATCH.
 //  - raising: svc #SVC_EMU_TRAP / SVC_EMU_DIVIDE; an instruction left to the kernel: svc #SVC_EMU_INSN, with
@@ -61,7 +63,7 @@ struct lower_config {
 // show stale ones after a call, return or indirect jump; so these treat F like N.
 enum lower_entry_flags { ENTRY_R, ENTRY_F, ENTRY_N };
 struct lower_entry { uint64_t rip; uint32_t offset; uint8_t flags; };      // offsets in bytes from code_va; enum lower_entry_flags
-struct lower_exit  { uint64_t target; uint32_t site, stub; };
+struct lower_exit  { uint64_t target; uint32_t site, rectifier, stub; bool call; };
 // From `offset` (inclusive) up to the next point's offset the x64 instruction at rip executes. `recipe` says how the
 // architectural flags are found at a fault there (see lower_recover).
 struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; };

@@ -103,23 +103,42 @@ void lower_deferred_insn(struct lower_context *cx, const struct lower_deferred *
 }
 
 // ---- leaving
+// The code out of line of a direct exit: canonical flags, then the link stub.
+static void rectify(struct lower_context *cx, const struct lower_deferred *d)
+{
+    struct lower_exit *e = &cx->result->exits[d->value];
+    e->rectifier = cx->b->count * 4;
+    point(cx, e->target);
+    lower_flags_canonical(cx, X64_ARITH_FLAGS);
+    e->stub = cx->b->count * 4;
+    point(cx, e->target);
+    (cx->config->trap_by_brk ? a64_brk : a64_svc)(cx->b, SVC_EMU_LINK);
+}
+
+// To rip outside of the region. If nobody looks at the flags there, as far as can be seen, they become canonical out of line, else
+// before the branch.
 static void leave(struct lower_context *cx, uint64_t rip)
 {
-    lower_flags_canonical(cx, X64_ARITH_FLAGS);
+    const struct lower_block *k = cx->block;
     if (cx->source->is_ec(cx->source->context, rip)) {
         lower_const(cx, 9, rip);
         lower_go_x9(cx);
         return;
     }
+    bool call = k->end == END_CALL && rip == k->taken_rip;
+    bool next = rip == k->next_rip && k->next < 0, taken = rip == k->taken_rip;
+    uint16_t observed = call ? k->taken_read : next ? k->next_observed : taken ? k->taken_observed : X64_ARITH_FLAGS;
+    if (observed)
+        lower_flags_canonical(cx, X64_ARITH_FLAGS);
     struct lower_result *r = cx->result;
     if (r->exit_count >= r->exit_capacity) {
         cx->full = true;
         return;
     }
-    // The stub is written in the region's tail, where `stub` is filled in; until then it holds the label.
-    uint32_t label = lower_label(cx);
-    r->exits[r->exit_count++] = (struct lower_exit){ rip, cx->b->count * 4, label };
-    lower_b(cx, label);
+    struct lower_deferred *d = lower_defer(cx, rectify);
+    d->value = r->exit_count;
+    r->exits[r->exit_count++] = (struct lower_exit){ .target = rip, .site = cx->b->count * 4, .call = call };
+    lower_b(cx, d->label);
 }
 
 void lower_go_x9(struct lower_context *cx)
@@ -290,7 +309,6 @@ static void lower_block(struct lower_context *cx, struct lower_block *k)
 
 static void tail(struct lower_context *cx)
 {
-    struct lower_result *r = cx->result;
     for (uint32_t i = 0; i < cx->deferred_count; i++) {         // may grow while it runs
         const struct lower_deferred *d = &cx->work->deferred[i];
         cx->insn = d->insn;
@@ -307,13 +325,6 @@ static void tail(struct lower_context *cx)
         lower_bind(cx, d->label);
         lower_point_here(cx);
         d->emit(cx, d);
-    }
-    cx->flags = lower_flags_at_entry;
-    for (uint32_t i = 0; i < r->exit_count; i++) {
-        lower_bind(cx, r->exits[i].stub);
-        r->exits[i].stub = cx->b->count * 4;
-        point(cx, r->exits[i].target);
-        (cx->config->trap_by_brk ? a64_brk : a64_svc)(cx->b, SVC_EMU_LINK);
     }
     for (unsigned wide = 2; wide-- > 0;)
         for (uint32_t i = 0; i < cx->literal_count; i++) {

@@ -81,7 +81,8 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
         region->version_link = &region->links[result->version_exit];
     for (uint32_t i = 0; i < result->exit_count; i++)
         region->links[i] = (struct link){ .target = result->exits[i].target, .site = result->exits[i].site,
-                                          .stub = result->exits[i].stub, .from = region };
+                                          .rectifier = result->exits[i].rectifier, .stub = result->exits[i].stub,
+                                          .call = result->exits[i].call, .from = region };
     if (NT_ERROR(cache_commit(cache, region))) {
         heap_give(region);
         return STATUS_NO_MEMORY;
@@ -113,15 +114,43 @@ uint64_t region_entry(const struct region *region, uint64_t rip)
     return 0;
 }
 
-// One aligned word among B, BL and a few others may change under running cores (Arm ARM B2.2.5).
+// One aligned word among B, BL, SVC and a few others may change under running cores (Arm ARM B2.2.5).
+static void word_patch(const struct link *link, uint32_t offset, uint32_t value)
+{
+    uint64_t va = link->from->code_va + offset;
+    uint32_t *word = (uint32_t *)cache_pointer(link->from->cache, va);
+    if (*word == value)
+        return;
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+    code_sync(word, va, 4);
+}
+
+static uint32_t branch(const struct link *link, uint32_t offset, uint64_t to, uint32_t opcode)
+{
+    int64_t distance = (int64_t)(to - (link->from->code_va + offset));
+    CHECK((opcode & 0x7c000000u) == 0x14000000u && distance >= -(1 << 27) && distance < 1 << 27);
+    return (opcode & 0xfc000000u) | ((uint32_t)(distance >> 2) & 0x03ffffffu);
+}
+
 static void site_patch(const struct link *link, uint64_t to)
 {
-    uint64_t site_va = link->from->code_va + link->site;
-    uint32_t *site = (uint32_t *)cache_pointer(link->from->cache, site_va);
-    int64_t distance = (int64_t)(to - site_va);
-    CHECK((*site & 0x7c000000u) == 0x14000000u && distance >= -(1 << 27) && distance < 1 << 27);
-    __atomic_store_n(site, (*site & 0xfc000000u) | ((uint32_t)(distance >> 2) & 0x03ffffffu), __ATOMIC_RELAXED);
-    code_sync(site, site_va, 4);
+    uint32_t now = *(const uint32_t *)cache_pointer(link->from->cache, link->from->code_va + link->site);
+    word_patch(link, link->site, branch(link, link->site, to, now));
+}
+
+// Back to the link stub, by way of the rectifier.
+static void link_reset(const struct link *link)
+{
+    site_patch(link, link->from->code_va + link->rectifier);
+    word_patch(link, link->stub, 0xd4000001u | SVC_EMU_LINK << 5);
+}
+
+static enum lower_entry_flags entry_flags(const struct region *region, uint64_t rip)
+{
+    for (uint32_t i = 0; i < region->entry_count; i++)
+        if (region->entries[i].rip == rip)
+            return (enum lower_entry_flags)region->entries[i].flags;
+    return ENTRY_R;
 }
 
 static void link_cut(struct link *link)
@@ -134,9 +163,15 @@ static void link_cut(struct link *link)
 
 void region_link(struct link *link, struct region *to, uint64_t code_va)
 {
-    if (link->to)
+    if (link->to) {
         link_cut(link);
-    site_patch(link, code_va);
+        link_reset(link);
+    }
+    enum lower_entry_flags flags = entry_flags(to, link->target);
+    if (link->rectifier == link->stub || flags == ENTRY_N || (link->call && flags == ENTRY_F))
+        site_patch(link, code_va);
+    else
+        word_patch(link, link->stub, branch(link, link->stub, code_va, 0x14000000u));
     link->to = to;
     link->next = to->incoming;
     link->previous = &to->incoming;
@@ -158,12 +193,12 @@ void region_kill(struct region *region)
             map_remove(&region->cache->by_rip, region->entries[i].rip);
     while (region->incoming) {
         struct link *link = region->incoming;
-        site_patch(link, link->from->code_va + link->stub);
+        link_reset(link);
         link_cut(link);
     }
     for (uint32_t i = 0; i < region->link_count; i++)
         if (region->links[i].to) {              // a thread still in here must not get into code that is gone later
-            site_patch(&region->links[i], region->code_va + region->links[i].stub);
+            link_reset(&region->links[i]);
             link_cut(&region->links[i]);
         }
     if (region->verify)

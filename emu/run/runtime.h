@@ -29,7 +29,8 @@ struct region;
 
 struct link {                               // a direct exit
     uint64_t target;                        // rip
-    uint32_t site, stub;                    // byte offsets in the region's code
+    uint32_t site, rectifier, stub;         // byte offsets in the region's code; see lower.h
+    bool call;
     struct region *from, *to;               // to: where it is patched to, NULL: its link stub
     struct link *next, **previous;          // in to->incoming
 };

@@ -52,8 +52,8 @@ int main(int argc, char **argv)
     }
     uint32_t tail = result.code_count;
     for (uint32_t i = 0; i < result.exit_count; i++)
-        if (exits[i].stub / 4 < tail)
-            tail = exits[i].stub / 4;
+        if (exits[i].rectifier / 4 < tail)
+            tail = exits[i].rectifier / 4;
     for (uint32_t i = 0, p = 0; i < tail; i++) {
         for (uint32_t e = 0; e < result.entry_count; e++)
             if (entries[e].offset == 4 * i)

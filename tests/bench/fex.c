@@ -41,8 +41,8 @@ static void count(const struct lower_config *config, const uint8_t *code, size_t
     for (uint32_t i = 0; i < result.exit_count; i++) {
         if (exits[i].target == AFTER && exits[i].site / 4 < end)
             end = exits[i].site / 4;
-        if (exits[i].stub / 4 < tail)
-            tail = exits[i].stub / 4;
+        if (exits[i].rectifier / 4 < tail)
+            tail = exits[i].rectifier / 4;
     }
     uint32_t out_of_line = 0;
     if (end == UINT32_MAX)

@@ -223,12 +223,12 @@ static const char *tables_defect(const struct lower_config *config, uint64_t rip
     for (uint32_t i = 0; i < r->exit_count; i++) {
         const struct lower_exit *e = &r->exits[i];
         int64_t distance;
-        if (e->site / 4 >= end || e->stub / 4 >= end || (e->site | e->stub) & 3)
+        if (e->site / 4 >= end || e->stub / 4 >= end || e->rectifier > e->stub || (e->site | e->rectifier | e->stub) & 3)
             return "an exit is outside the code";
         if (r->code[e->stub / 4] != link)
             return "an exit's stub is not a link trap";
-        if ((r->code[e->site / 4] & 0x7c000000) != 0x14000000 || relative(r->code[e->site / 4], &distance) != BRANCH || e->site + distance != e->stub)
-            return "an exit's site does not branch to its stub";
+        if ((r->code[e->site / 4] & 0x7c000000) != 0x14000000 || relative(r->code[e->site / 4], &distance) != BRANCH || e->site + distance != e->rectifier)
+            return "an exit's site does not branch to its rectifier";
     }
     return NULL;
 }

@@ -113,10 +113,11 @@ static bool same_result(const struct lower_result *a, const struct lower_result 
         memcmp(a->code, b->code, a->code_count * 4))
         return false;
     for (uint32_t i = 0; i < a->entry_count; i++)
-        if (a->entries[i].rip != b->entries[i].rip || a->entries[i].offset != b->entries[i].offset)
+        if (a->entries[i].rip != b->entries[i].rip || a->entries[i].offset != b->entries[i].offset || a->entries[i].flags != b->entries[i].flags)
             return false;
     for (uint32_t i = 0; i < a->exit_count; i++)
-        if (a->exits[i].target != b->exits[i].target || a->exits[i].site != b->exits[i].site || a->exits[i].stub != b->exits[i].stub)
+        if (a->exits[i].target != b->exits[i].target || a->exits[i].site != b->exits[i].site || a->exits[i].stub != b->exits[i].stub ||
+            a->exits[i].rectifier != b->exits[i].rectifier || a->exits[i].call != b->exits[i].call)
             return false;
     for (uint32_t i = 0; i < a->point_count; i++)
         if (a->points[i].rip != b->points[i].rip || a->points[i].offset != b->points[i].offset || a->points[i].recipe != b->points[i].recipe)
