@@ -84,8 +84,9 @@ void context_apply_state(struct thread *thread, const struct arm64_context *cont
         frame->spsr = context->cpsr & NZCV;
     }
     if (context->flags & CONTEXT_INTEGER) {
+        // x13 and x14 are no registers of ARM64EC code: the translator's own (emu/run/ctx.h), which no context holds.
         for (unsigned i = 0; i < 29; i++)
-            if (i != 18)
+            if (i != 18 && !(thread->process->emu && (i == 13 || i == 14)))
                 frame->x[i] = context->x[i];
     }
     if (context->flags & CONTEXT_FLOATING_POINT) {

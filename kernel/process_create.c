@@ -231,6 +231,8 @@ status_t process_create_thread(struct process *process, uint64_t start, uint64_t
     frame->x[1] = argument;
     frame->x[2] = first;
     frame->x[18] = thread->teb;
+    if (process->emu)
+        frame->x[14] = emu_shadow_start(thread->cpu_area);
     FIRST_ERROR(status, process_attach_thread(process, thread));
     if (NT_ERROR(status)) {
         unbuild(process, thread);

@@ -45,7 +45,7 @@ struct thread {
     uint64_t tpidr_el0;
 
     uva_t teb, cpu_area;
-    uint64_t emu_seen;                   // emu_before_user
+    uint64_t emu_seen, emu_swept;        // emu_before_user, emu_interrupt
     uva_t stack_base, stack_limit;       // top of the user stack, lowest address of its reservation
     // What the kernel knew about the exception delivered last: shown if the program leaves it unhandled.
     struct { uint64_t address; uint32_t code; char text[96]; } exception_detail;

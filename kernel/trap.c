@@ -51,7 +51,7 @@ static void raise_fault(struct trap_frame *frame, struct exception *exception, b
     struct thread *self = thread_current();
     struct process *process = self->process;
     if (process->emu) {
-        enum emu_outcome outcome = emu_state(process->emu, frame);
+        enum emu_outcome outcome = emu_state(process->emu, frame, self->cpu_area);
         if (outcome == EMU_RESUME)
             return;
         if (outcome == EMU_EXCEPTION && non_canonical) {        // #GP, which Windows shows so
@@ -197,7 +197,7 @@ void trap_irq(struct trap_frame *frame, int from_el0)
         struct thread *self = thread_current();
         self->entries_interrupt++;
         if (self->process->emu)
-            emu_interrupt(self->process->emu, frame);
+            emu_interrupt(self->process->emu, frame, self->cpu_area, &self->emu_swept);
         thread_before_user();
     }
 }

@@ -100,6 +100,7 @@ struct lower_block {
     uint64_t rip, next_rip, taken_rip;
     uint16_t first, count;          // in work->insns
     int16_t  next, taken;           // blocks, or -1: outside the region
+    int16_t  back;                  // where its call returns to, if that is in the region and the shadow stack knows; else -1
     uint16_t live_in, read_in;      // observed, really read from its start on
     uint16_t next_read, taken_read, next_observed, taken_observed;  // behind a way out of the region
     uint16_t predecessors;
@@ -144,6 +145,7 @@ struct lower_context {
     struct a64_labels labels;
     uint32_t insn_count, block_count, deferred_count, literal_count;
     uint32_t max_insns;
+    uint64_t requested;             // the region's address
     uint64_t first, last;           // bytes read
     bool full;                      // a table of the work area or of the result is too small
     // of the instruction being lowered
@@ -268,6 +270,7 @@ bool lower_in_kernel(struct lower_context *cx, const struct x64_insn *insn);    
 void lower_raise_divide(struct lower_context *cx, const struct lower_deferred *d);     // deferred: #DE
 void lower_deferred_insn(struct lower_context *cx, const struct lower_deferred *d);    // deferred: SVC_EMU_INSN, then back
 void lower_go(struct lower_context *cx, int block, uint64_t rip);       // canonical flags, then to a block or out of the region
+void lower_go_call(struct lower_context *cx, int back, uint64_t rip);   // BL to another region, x10 = return address; back: lower_block.back
 void lower_go_x9(struct lower_context *cx);                             // to the address in x9
 // For the instruction that ends a block with END_BRANCH: first lower_join_early, then the condition, then a branch to
 // lower_taken_label (which notes the flags as they are at that branch).

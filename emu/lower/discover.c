@@ -185,6 +185,7 @@ bool lower_discover(struct lower_context *cx, uint64_t rip)
     uint8_t byte;
     if (!cx->source->read(cx->source->context, rip, &byte, 1))
         return false;
+    cx->requested = rip;
     cx->first = rip;
     cx->last = rip + 1;
     uint32_t queued = 0;
@@ -220,6 +221,11 @@ bool lower_discover(struct lower_context *cx, uint64_t rip)
             find_block(cx, k->taken_rip, &taken);
         k->next = (int16_t)next;
         k->taken = (int16_t)taken;
+        int back = -1;
+        if (k->count && (x64_flow(&last->x) == X64_FLOW_CALL || x64_flow(&last->x) == X64_FLOW_CALL_INDIRECT) && cx->config->stub_return
+            && !cx->config->verify)
+            find_block(cx, last->x.rip + last->x.length, &back);
+        k->back = back >= 0 && cx->work->blocks[back].entry ? (int16_t)back : -1;
     }
     for (uint32_t i = 0; i < cx->block_count; i++) {
         const struct lower_block *k = &cx->work->blocks[i];

@@ -43,6 +43,7 @@ struct lower_config {
     enum fp_model fp_model;
     uint64_t code_va;          // EL0 address the first code word will run at
     uint64_t stub_dispatch;    // the dispatcher of the floating-point model: within +-128 MiB of code_va
+    uint64_t stub_return;      // EMU_STUB_RETURN of it, likewise; 0: no shadow stack
     bool step;                 // one round of a REP string instruction at a time: all of them by the kernel
     uint32_t max_instructions; // bound of a region; 0: default (1 is legal and used by tests)
     // The x64 bytes may change unseen: the code compares them before it does what they say (verify.c). is_loose, called with the
@@ -62,8 +63,10 @@ struct lower_config {
 // shows them: they must be canonical. F: only a memory fault may show them, until they are written. N: nobody looks. A memory fault may
 // show stale ones after a call, return or indirect jump; so these treat F like N.
 enum lower_entry_flags { ENTRY_R, ENTRY_F, ENTRY_N };
-struct lower_entry { uint64_t rip; uint32_t offset; uint8_t flags; };      // offsets in bytes from code_va; enum lower_entry_flags
-struct lower_exit  { uint64_t target; uint32_t site, rectifier, stub; bool call; };
+// Offsets in bytes from code_va. `call` is where paired calls enter, which makes the shadow entry from x10 and x30 (run/ctx.h); LOWER_NO_CALL: nowhere.
+struct lower_entry { uint64_t rip; uint32_t offset, call; uint8_t flags; };        // enum lower_entry_flags
+enum { LOWER_NO_CALL = 0xffffffff };
+struct lower_exit  { uint64_t target; uint32_t site, rectifier, stub; bool call, paired; };
 // From `offset` (inclusive) up to the next point's offset the x64 instruction at rip executes. `recipe` says how the
 // architectural flags are found at a fault there (see lower_recover).
 struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; };
@@ -74,6 +77,7 @@ struct lower_result {
     struct lower_entry *entries;  uint32_t entry_capacity, entry_count;      // [0] is the requested rip
     struct lower_exit *exits;     uint32_t exit_capacity, exit_count;
     struct lower_point *points;   uint32_t point_capacity, point_count;      // ascending offsets
+    bool returns;                 // shadow entries may lead into it
     uint64_t first, last;         // x64 byte range read [first, last): what a write must hit to invalidate the region
     uint32_t x64_instructions, x64_bytes;
     // Heads of blocks where flags are canonical; every loop has one. Any word there may become `svc #SVC_EMU_LEAVE`.

@@ -68,11 +68,26 @@ static void check_target(struct lower_context *cx, uint64_t popped)
     lower_cbnz(cx, A64_X, t, d->label);
 }
 
+// The call's return address onto the stack, and left in x10 as shadow entries have it (ctx.h).
 static void push_return(struct lower_context *cx, const struct x64_insn *insn)
 {
-    a64_reg t = lower_temp(cx);
-    lower_const(cx, t, insn->rip + insn->length);
-    lower_push(cx, 8, t);
+    int back = cx->block->back;
+    lower_const(cx, 10, insn->rip + insn->length);
+    lower_push(cx, 8, 10);
+    if (back >= 0 && cx->work->blocks[back].read_in)
+        a64_eor_imm(cx->b, A64_X, 10, 10, CTX_SHADOW_FLAGS);
+}
+
+// The shadow entry of a call whose target does not make it.
+static void push_shadow(struct lower_context *cx)
+{
+    int back = cx->block->back;
+    if (back < 0)
+        return;
+    cx->result->returns = true;
+    a64_label_use(&cx->labels, cx->b, cx->work->blocks[back].label, A64_REACH_19);
+    a64_adr(cx->b, 30, 0);
+    a64_stp(cx->b, A64_X, A64_PRE, 10, 30, 14, -16);        // CTX_SHADOW_PUSH
 }
 
 bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
@@ -102,14 +117,39 @@ bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
     }
     if (insn->opd[0].kind == X64_OPD_REL) {
         push_return(cx, insn);
+        if (cx->block->back >= 0 && !cx->source->is_ec(cx->source->context, cx->block->taken_rip)) {
+            lower_go_call(cx, cx->block->back, cx->block->taken_rip);
+            return true;
+        }
+        push_shadow(cx);
         lower_go(cx, -1, cx->block->taken_rip);
         return true;
     }
     target_to_x9(cx, insn);
     check_target(cx, 0);
     push_return(cx, insn);
+    push_shadow(cx);
     lower_go_x9(cx);
     return true;
+}
+
+// RET to a target in x9 that is no user address: as bad_target, and the shadow entry is back.
+static void bad_return(struct lower_context *cx, const struct lower_deferred *d)
+{
+    a64_sub_imm(cx->b, A64_X, 14, 14, 16);
+    bad_target(cx, d);
+}
+
+// The shadow entry is another one, or says that flags are read behind the call.
+static void return_slowly(struct lower_context *cx, const struct lower_deferred *d)
+{
+    lower_flags_canonical(cx, X64_ARITH_FLAGS);
+    a64_reg t = lower_temp(cx);
+    struct lower_deferred *bad = lower_defer(cx, bad_return);
+    bad->value = d->value;
+    a64_lsr_imm(cx->b, A64_X, t, 9, 47);
+    lower_cbnz(cx, A64_X, t, bad->label);
+    a64_b(cx->b, (int64_t)(cx->config->stub_return - (cx->config->code_va + cx->b->count * 4ull)));
 }
 
 bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
@@ -121,8 +161,18 @@ bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
     } else {
         lower_pop(cx, 8, 9);
     }
-    check_target(cx, extra + 8);
-    lower_go_x9(cx);
+    if (!cx->config->stub_return) {
+        check_target(cx, extra + 8);
+        lower_go_x9(cx);
+        return true;
+    }
+    // What is in the shadow entry is a user address.
+    struct lower_deferred *slow = lower_defer(cx, return_slowly);
+    slow->value = extra + 8;
+    a64_ldp(cx->b, A64_X, A64_POST, 10, 11, 14, 16);        // CTX_SHADOW_POP
+    a64_sub_reg(cx->b, A64_X, 10, 10, 9, A64_LSL, 0);
+    lower_cbnz(cx, A64_X, 10, slow->label);
+    a64_ret(cx->b, 11);
     return true;
 }
 

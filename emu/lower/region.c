@@ -108,6 +108,8 @@ static void rectify(struct lower_context *cx, const struct lower_deferred *d)
 {
     struct lower_exit *e = &cx->result->exits[d->value];
     e->rectifier = cx->b->count * 4;
+    if (e->paired)
+        cx->temps = 1;                          // x10 is the return address
     point(cx, e->target);
     lower_flags_canonical(cx, X64_ARITH_FLAGS);
     e->stub = cx->b->count * 4;
@@ -117,7 +119,7 @@ static void rectify(struct lower_context *cx, const struct lower_deferred *d)
 
 // To rip outside of the region. If nobody looks at the flags there, as far as can be seen, they become canonical out of line, else
 // before the branch.
-static void leave(struct lower_context *cx, uint64_t rip)
+static void leave(struct lower_context *cx, uint64_t rip, bool paired)
 {
     const struct lower_block *k = cx->block;
     if (cx->source->is_ec(cx->source->context, rip)) {
@@ -128,8 +130,10 @@ static void leave(struct lower_context *cx, uint64_t rip)
     bool call = k->end == END_CALL && rip == k->taken_rip;
     bool next = rip == k->next_rip && k->next < 0, taken = rip == k->taken_rip;
     uint16_t observed = call ? k->taken_read : next ? k->next_observed : taken ? k->taken_observed : X64_ARITH_FLAGS;
-    if (observed)
+    if (observed) {
+        cx->temps = 1;
         lower_flags_canonical(cx, X64_ARITH_FLAGS);
+    }
     struct lower_result *r = cx->result;
     if (r->exit_count >= r->exit_capacity) {
         cx->full = true;
@@ -137,8 +141,17 @@ static void leave(struct lower_context *cx, uint64_t rip)
     }
     struct lower_deferred *d = lower_defer(cx, rectify);
     d->value = r->exit_count;
-    r->exits[r->exit_count++] = (struct lower_exit){ .target = rip, .site = cx->b->count * 4, .call = call };
-    lower_b(cx, d->label);
+    r->exits[r->exit_count++] = (struct lower_exit){ .target = rip, .site = cx->b->count * 4, .call = call, .paired = paired };
+    a64_label_use(&cx->labels, cx->b, d->label, A64_REACH_26);
+    (paired ? a64_bl : a64_b)(cx->b, 0);
+}
+
+void lower_go_call(struct lower_context *cx, int back, uint64_t rip)
+{
+    cx->result->returns = true;
+    leave(cx, rip, true);
+    if (back != (int)(cx->block - cx->work->blocks) + 1)
+        lower_b(cx, cx->work->blocks[back].label);
 }
 
 void lower_go_x9(struct lower_context *cx)
@@ -150,7 +163,7 @@ void lower_go_x9(struct lower_context *cx)
 void lower_go(struct lower_context *cx, int block, uint64_t rip)
 {
     if (block < 0) {
-        leave(cx, rip);
+        leave(cx, rip, false);
         return;
     }
     struct lower_block *to = &cx->work->blocks[block];
@@ -264,14 +277,47 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
     return false;
 }
 
-static void entry(struct lower_context *cx, const struct lower_block *k)
+static void entry(struct lower_context *cx, const struct lower_block *k, uint32_t call)
 {
     struct lower_result *r = cx->result;
     if (r->entry_count >= r->entry_capacity)
         cx->full = true;
     else
-        r->entries[r->entry_count++] = (struct lower_entry){ k->rip, cx->b->count * 4,
+        r->entries[r->entry_count++] = (struct lower_entry){ k->rip, cx->b->count * 4, call,
                                                              k->read_in ? ENTRY_R : k->live_in ? ENTRY_F : ENTRY_N };
+}
+
+static void shadow_push(struct lower_context *cx)
+{
+    a64_stp(cx->b, A64_X, A64_PRE, 10, 30, 14, -16);        // CTX_SHADOW_PUSH
+}
+
+static void call_entry_away(struct lower_context *cx, const struct lower_deferred *d)
+{
+    cx->result->entries[d->value].call = cx->b->count * 4;
+    shadow_push(cx);
+    lower_b(cx, d->back);
+}
+
+// Where paired calls of the region's address enter: one word before it, or out of line if control comes to it from the block before.
+static uint32_t call_entry(struct lower_context *cx, const struct lower_block *k)
+{
+    int index = (int)(k - cx->work->blocks);
+    if (k->rip != cx->requested || !cx->config->stub_return)
+        return LOWER_NO_CALL;
+    const struct lower_block *before = k - 1;
+    bool falls = index && (before->back == index || ((before->end == END_NEXT || before->end == END_BRANCH) && before->next == index));
+    if (falls) {
+        cx->insn = &cx->work->insns[k->first];
+        struct lower_deferred *d = lower_defer(cx, call_entry_away);
+        d->value = cx->result->entry_count;
+        d->back = k->label;
+        return LOWER_NO_CALL;                   // until then
+    }
+    uint32_t call = cx->b->count * 4;
+    point(cx, k->rip);
+    shadow_push(cx);
+    return call;
 }
 
 static void lower_block(struct lower_context *cx, struct lower_block *k)
@@ -281,19 +327,20 @@ static void lower_block(struct lower_context *cx, struct lower_block *k)
     cx->aligned_known = 0;
     cx->high_zero = 0;
     bool verified = cx->config->verify && k->entry;
+    uint32_t call = call_entry(cx, k);
     if (verified) {                         // before the label: who comes from inside is checked there
-        entry(cx, k);
+        entry(cx, k, call);
         lower_verify_entry(cx, k);
     }
     lower_bind(cx, k->label);
     if (k->entry && !verified)
-        entry(cx, k);
+        entry(cx, k, call);
     if (!k->inherits && cx->result->head_capacity) {
         struct lower_result *r = cx->result;
         if (r->head_count >= r->head_capacity)
             cx->full = true;
         else
-            r->heads[r->head_count++] = (struct lower_entry){ k->rip, cx->b->count * 4, ENTRY_R };
+            r->heads[r->head_count++] = (struct lower_entry){ k->rip, cx->b->count * 4, LOWER_NO_CALL, ENTRY_R };
     }
     for (unsigned j = 0; j < k->count; j++) {
         if (cx->config->verify && (j || !verified || k->predecessors))
@@ -357,6 +404,7 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
         cx.max_insns = LOWER_INSNS;
     result->code_count = result->entry_count = result->exit_count = result->point_count = result->head_count = 0;
     result->checked_count = 0;
+    result->returns = false;
     result->version_exit = LOWER_NO_EXIT;
     if (!lower_discover(&cx, rip))
         return LOWER_NOT_EXECUTABLE;
@@ -374,7 +422,7 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
         cx.insn = here;
         cx.flags = lower_flags_at_entry;
         if (result->entry_capacity)
-            result->entries[result->entry_count++] = (struct lower_entry){ rip, 0, ENTRY_R };
+            result->entries[result->entry_count++] = (struct lower_entry){ rip, 0, LOWER_NO_CALL, ENTRY_R };
         else
             cx.full = true;
         lower_svc(&cx, SVC_EMU_TRAP);

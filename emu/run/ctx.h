@@ -58,6 +58,19 @@
 #define CTX_SELECTORS_INITIAL { 0x2b, 0x33, 0x2b, 0x2b, 0x53, 0x2b }    // ES CS SS DS FS GS
 #define CTX_BYTES           0x400
 
+// Shadow stack: x14 is the newest entry, while x64 code and while ARM64EC code of the thread runs (which has no x13 and x14). An entry
+// is 16 bytes, {x64 return address, address of the translation there}. A CALL whose return is in its own region makes one, a RET takes the
+// newest and goes to its code if the address is that of the stack; what does not fit (longjmp, unwinding, a return address that
+// was changed) is found out by EMU_STUB_RETURN. Entries are hints: whatever is in them or in x14, only this thread's own x64 code suffers.
+// Memory of a thread, from the CPU area down: an unusable page, the stack, an unusable page. Its top entries never match.
+#define CTX_SHADOW_BYTES    0x10000
+#define CTX_SHADOW_GAP      0x1000     // each of the unusable pages
+#define CTX_SHADOW_SEARCH   16         // so many older entries does EMU_STUB_RETURN look at
+#define CTX_SHADOW_PUSH     0xa9bf79ca // stp x10, x30, [x14, #-16]!
+#define CTX_SHADOW_POP      0xa8c12dca // ldp x10, x11, [x14], #16
+// Set (the bits are inverted) in the return address of an entry whose code reads flags: the RET makes them canonical first.
+#define CTX_SHADOW_FLAGS    0x7fff000000000000
+
 #define CTX_KEPT_BITS       0x244100    // TF, NT, AC, ID
 #define CTX_FLAG_TF         0x100
 #define CTX_FLAG_NT         0x4000

@@ -15,6 +15,7 @@ status_t emu_init(void);                  // boot core, after mm and cores are k
 status_t emu_process_create(struct aspace *as, struct emu_process **out);
 void     emu_process_destroy(struct emu_process *p);             // before aspace_destroy, no thread left
 status_t emu_thread_create(struct emu_process *p, uva_t *cpu_area);   // value for TEB_CPU_AREA
+uint64_t emu_shadow_start(uva_t cpu_area);      // x14 of a thread that begins (emu/run/ctx.h)
 void     emu_thread_destroy(struct emu_process *p, uva_t cpu_area);
 // A second observer of the process's memory appears (second thread, shared writable mapping): from now on x86-TSO.
 // Called before that thread first runs. Idempotent.
@@ -52,7 +53,7 @@ void emu_retry(struct emu_process *p, struct trap_frame *frame);
 // A fault (data abort, alignment, undefined instruction) with pc in translated code or stubs: turns the frame into exact x64
 // state (elr = rip, NZCV with C = CF, PF/AF/DF in the CPU area's CTX_EFLAGS). EMU_RESUME: repaired, just continue.
 // EMU_EXCEPTION: converted, raise what the fault says. EMU_NOT_MINE leaves the frame alone.
-enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame);
+enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area);
 
 // An access violation of x64 code (the frame is in x64 state), with kind and address as arm64 saw them, becomes what the x64
 // processor says: a page fault of an instruction that writes its operand is one of writing though it may read first (SDM vol. 3
@@ -64,9 +65,9 @@ void emu_fault_as_x64(struct emu_process *p, const struct trap_frame *frame, str
 enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, struct exception *out);
 
 // On the way back to EL0, nothing of the frame changes any more. *seen belongs to the thread, 0 at first.
-void emu_before_user(struct emu_process *p, const struct trap_frame *frame, uint64_t *seen);
-// An interrupt came while the thread was at EL0; interrupts masked.
-void emu_interrupt(struct emu_process *p, const struct trap_frame *frame);
+void emu_before_user(struct emu_process *p, const struct trap_frame *frame, uva_t cpu_area, uint64_t *seen);
+// An interrupt came while the thread was at EL0; interrupts masked. *swept belongs to the thread, 0 at first.
+void emu_interrupt(struct emu_process *p, const struct trap_frame *frame, uva_t cpu_area, uint64_t *swept);
 
 // The program says that code in the range has changed. Translations need no such hint: stores are seen, or what was stored is
 // compared; only addresses of ARM64EC code are forgotten.

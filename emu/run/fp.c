@@ -98,11 +98,13 @@ bool fp_fits_fast(uint32_t mxcsr)
     return (mxcsr & (MXCSR_MASKS | MXCSR_FTZ | MXCSR_DAZ)) == MXCSR_MASKS;
 }
 
-void fp_enter(struct emu_process *p, const struct trap_frame *frame)
+void fp_enter(struct emu_process *p, struct trap_frame *frame)
 {
     if (p->fp_model != FP_EXACT || is_exact(p, frame))
         return;
     uint32_t mxcsr = fp_mxcsr(p, frame);
+    if (!word_get(p, frame, CTX_FP_EXACT))      // the shadow stack may still lead into code of FP_FAST
+        shadow_empty(p, frame);
     word_put(p, frame, CTX_FP_EXACT, 1);
     word_put(p, frame, CTX_FP_FORM, 1);
     exact_put(p, frame, mxcsr);
@@ -125,7 +127,7 @@ static void make_exact(struct emu_process *p)
     spin_unlock(&emu_lock);
 }
 
-void fp_make_exact(struct emu_process *p, const struct trap_frame *frame)
+void fp_make_exact(struct emu_process *p, struct trap_frame *frame)
 {
     make_exact(p);
     fp_enter(p, frame);

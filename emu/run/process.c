@@ -107,17 +107,29 @@ void emu_process_destroy(struct emu_process *p)
     heap_give(p);
 }
 
+// What lies below a CPU area (emu/run/ctx.h).
+enum { BELOW_AREA = CTX_SHADOW_BYTES + 2 * CTX_SHADOW_GAP };
+
 status_t emu_thread_create(struct emu_process *p, uva_t *cpu_area)
 {
-    uva_t base = 0;
-    uint64_t size = PAGE_BYTES;
-    status_t status = aspace_allocate(p->as, &base, &size, PAGE_READWRITE, REGION_COMMIT | REGION_KERNEL | REGION_TOP_DOWN);
+    uva_t reserved = 0;
+    uint64_t size = BELOW_AREA + PAGE_BYTES;
+    status_t status = aspace_allocate(p->as, &reserved, &size, PAGE_READWRITE, REGION_KERNEL | REGION_TOP_DOWN);
     if (NT_ERROR(status))
         return status;
+    uva_t base = reserved + BELOW_AREA;
+    status = aspace_commit(p->as, base, PAGE_BYTES, PAGE_READWRITE, REGION_KERNEL);
+    if (!NT_ERROR(status))
+        status = aspace_commit(p->as, reserved + CTX_SHADOW_GAP, CTX_SHADOW_BYTES, PAGE_READWRITE, REGION_KERNEL);
+    if (NT_ERROR(status)) {
+        aspace_unmap(p->as, reserved);
+        return status;
+    }
     uint16_t x87_control = 0x27f;           // Windows' default: 53-bit precision, all masked
     uint32_t mxcsr = 0x1f80;
     aspace_write(p->as, base + CTX_X87_CONTROL, &x87_control, 2);
     aspace_write(p->as, base + CTX_MXCSR, &mxcsr, 4);
+    shadow_create(p, base);
     spin_lock(&emu_lock);
     uva_t *areas = heap_take((p->cpu_area_count + 1) * sizeof *areas);
     if (areas) {
@@ -129,7 +141,7 @@ status_t emu_thread_create(struct emu_process *p, uva_t *cpu_area)
     }
     spin_unlock(&emu_lock);
     if (!areas) {
-        aspace_unmap(p->as, base);
+        aspace_unmap(p->as, reserved);
         return STATUS_NO_MEMORY;
     }
     *cpu_area = base;
@@ -152,13 +164,15 @@ void emu_thread_destroy(struct emu_process *p, uva_t cpu_area)
             p->cpu_areas[i] = p->cpu_areas[--p->cpu_area_count];
         }
     spin_unlock(&emu_lock);
-    aspace_unmap(p->as, cpu_area);
+    aspace_unmap(p->as, cpu_area - BELOW_AREA);
 }
 
 // Nothing of the process leads into translations any more; the next branch translates anew.
 static void drop_all(struct emu_process *p)
 {
     kill_all(&p->private_cache);
+    shadow_forget(p, EMU_SHARED_FAST, EMU_SHARED_EXACT + 2 * EMU_SHARED_BYTES - EMU_SHARED_FAST);
+    p->deaths++;
     table_clear(p);
     map_clear(&p->ec_targets);
 }

@@ -102,15 +102,27 @@ void reclaim_forget(struct code_cache *cache)
 
 // ---- who is where
 
-static bool within(const struct code_cache *cache, const struct code_chunk *chunk, uint64_t va)
+static uint64_t chunk_base(const struct code_cache *cache, const struct code_chunk *chunk)
 {
-    return va - (cache->base + (uint64_t)(chunk - cache->chunks) * CACHE_CHUNK_BYTES) < CACHE_CHUNK_BYTES;
+    return cache->base + (uint64_t)(chunk - cache->chunks) * CACHE_CHUNK_BYTES;
 }
 
-// Whether the stopped thread goes on in the chunk. On the way through the stubs the low half of x10 is the target's.
+static bool within(const struct code_cache *cache, const struct code_chunk *chunk, uint64_t va)
+{
+    return va - chunk_base(cache, chunk) < CACHE_CHUNK_BYTES;
+}
+
+static bool in_caches(uint64_t pc)
+{
+    return pc - EMU_STUBS_BASE < EMU_SHARED_EXACT + 2 * EMU_SHARED_BYTES - EMU_STUBS_BASE;
+}
+
+// Whether the stopped thread goes on in the chunk. On the way through the stubs the low half of x10 is the target's; x11 is where a return
+// goes, x30 where a call that is under way will return.
 static bool frame_within(const struct trap_frame *frame, const struct code_cache *cache, const struct code_chunk *chunk)
 {
     return within(cache, chunk, frame->elr)
+           || (in_caches(frame->elr) && (within(cache, chunk, frame->x[11]) || within(cache, chunk, frame->x[30])))
            || (state_in_stubs(frame->elr) && within(cache, chunk, EMU_STUBS_BASE | (uint32_t)frame->x[10]));
 }
 
@@ -122,7 +134,15 @@ static bool doomed_ahead(const struct code_cache *cache, const struct trap_frame
     return false;
 }
 
-void emu_before_user(struct emu_process *p, const struct trap_frame *frame, uint64_t *seen)
+// Entries that the thread made while it ran in a doomed chunk. It is in none now.
+static void forget_doomed(struct emu_process *p, uva_t cpu_area)
+{
+    for (uint32_t i = 0; i < doomed_count; i++)
+        if (!doomed[i].cache->owner || doomed[i].cache->owner == p)
+            shadow_forget_thread(p, cpu_area, chunk_base(doomed[i].cache, doomed[i].chunk), CACHE_CHUNK_BYTES);
+}
+
+void emu_before_user(struct emu_process *p, const struct trap_frame *frame, uva_t cpu_area, uint64_t *seen)
 {
     uint64_t now = __atomic_load_n(&epoch, __ATOMIC_ACQUIRE);
     if (*seen == now)
@@ -132,8 +152,10 @@ void emu_before_user(struct emu_process *p, const struct trap_frame *frame, uint
     bool ahead = doomed_ahead(&p->private_cache, frame);
     for (unsigned i = 0; i < SHARED_CACHES; i++)
         ahead = ahead || doomed_ahead(&shared_caches[i], frame);
-    if (!ahead)
+    if (!ahead) {
+        forget_doomed(p, cpu_area);
         __atomic_store_n(seen, now, __ATOMIC_RELEASE);
+    }
     spin_unlock(&emu_lock);
 }
 
@@ -142,7 +164,7 @@ static void look_at(struct thread *thread, void *unused)
 {
     (void)unused;
     spin_lock(&emu_lock);
-    const struct emu_process *p = thread->process->emu;
+    struct emu_process *p = thread->process->emu;
     uint64_t seen = __atomic_load_n(&thread->emu_seen, __ATOMIC_ACQUIRE);
     bool stopped = thread == thread_current() || scheduler_thread_stopped(thread);
     for (uint32_t i = 0; i < doomed_count && p; i++) {
@@ -151,6 +173,8 @@ static void look_at(struct thread *thread, void *unused)
             continue;
         if (!stopped || frame_within(thread_frame(thread), d->cache, d->chunk))
             d->occupied = true;
+        else
+            shadow_forget_thread(p, thread->cpu_area, chunk_base(d->cache, d->chunk), CACHE_CHUNK_BYTES);
     }
     spin_unlock(&emu_lock);
 }
@@ -254,7 +278,7 @@ static void seclude(struct emu_process *p, const struct region *region)
     }
 }
 
-void emu_interrupt(struct emu_process *p, const struct trap_frame *frame)
+void emu_interrupt(struct emu_process *p, const struct trap_frame *frame, uva_t cpu_area, uint64_t *swept)
 {
     spin_lock(&emu_lock);
     struct region *region = state_region(p, frame->elr);
@@ -263,6 +287,10 @@ void emu_interrupt(struct emu_process *p, const struct trap_frame *frame)
         seclude(p, region);
     if (p->hot.used)
         versions_cool(p);
+    if (*swept != p->deaths) {
+        shadow_sweep(p, cpu_area);
+        *swept = p->deaths;
+    }
     bool waiting = doomed_count && time_ns() - doomed_ns > NAP_NS;
     spin_unlock(&emu_lock);
     if (waiting)

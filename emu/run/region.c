@@ -63,7 +63,7 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
     struct region *region = (struct region *)memory;
     *region = (struct region){
         .cache = cache, .code_va = code_va, .code_bytes = result->code_count * 4,
-        .first = result->first, .last = result->last, .dead = !findable, .once = !findable,
+        .first = result->first, .last = result->last, .dead = !findable, .once = !findable, .returns = result->returns,
         .entry_count = result->entry_count, .entries = (void *)(memory + entries),
         .link_count = result->exit_count, .links = (void *)(memory + links),
         .point_count = result->point_count, .points = (void *)(memory + points),
@@ -82,7 +82,7 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
     for (uint32_t i = 0; i < result->exit_count; i++)
         region->links[i] = (struct link){ .target = result->exits[i].target, .site = result->exits[i].site,
                                           .rectifier = result->exits[i].rectifier, .stub = result->exits[i].stub,
-                                          .call = result->exits[i].call, .from = region };
+                                          .call = result->exits[i].call, .paired = result->exits[i].paired, .from = region };
     if (NT_ERROR(cache_commit(cache, region))) {
         heap_give(region);
         return STATUS_NO_MEMORY;
@@ -111,6 +111,14 @@ uint64_t region_entry(const struct region *region, uint64_t rip)
     for (uint32_t i = 0; i < region->entry_count; i++)
         if (region->entries[i].rip == rip)
             return region->code_va + region->entries[i].offset;
+    return 0;
+}
+
+uint64_t region_call_entry(const struct region *region, uint64_t rip)
+{
+    for (uint32_t i = 0; i < region->entry_count; i++)
+        if (region->entries[i].rip == rip && region->entries[i].call != LOWER_NO_CALL)
+            return region->code_va + region->entries[i].call;
     return 0;
 }
 
@@ -185,6 +193,11 @@ void region_kill(struct region *region)
     if (region->dead)
         return;
     region->dead = true;
+    struct emu_process *owner = region->cache->owner;
+    for (struct emu_process *p = owner ? owner : emu_processes; p && region->returns; p = owner ? NULL : p->next) {
+        p->deaths++;
+        shadow_forget(p, region->code_va, region->code_bytes);
+    }
     region->chunk->dead += (region->code_bytes + 15) & ~15u;
     for (uint32_t i = 0; i < region->page_count; i++)
         page_remove(region->cache, region->pages[i].va, region);

@@ -30,7 +30,8 @@ struct region;
 struct link {                               // a direct exit
     uint64_t target;                        // rip
     uint32_t site, rectifier, stub;         // byte offsets in the region's code; see lower.h
-    bool call;
+    bool call;                              // a direct call
+    bool paired;                            // x10, x30 = return address there and here: the target makes the shadow entry
     struct region *from, *to;               // to: where it is patched to, NULL: its link stub
     struct link *next, **previous;          // in to->incoming
 };
@@ -45,6 +46,7 @@ struct region {
     uint64_t code_va;
     uint32_t code_bytes;
     bool dead;                              // nothing leads here any more
+    bool returns;                           // it may make shadow entries that lead here
     bool once;                              // made for one instruction and one use; dead from the start
     bool sealed;                            // dead, and a thread inside leaves at the next block's head
     bool holds_frames;                      // a reference to each of its pages' frames
@@ -106,6 +108,7 @@ struct emu_process {
     struct map ec_targets;                  // set of EC addresses that the table may hold
     uva_t *cpu_areas; uint32_t cpu_area_count;
     uint64_t finished_switches;             // of threads that have ended
+    uint64_t deaths;                        // of code that its threads may be in
     struct process_counters counters;
     struct emu_process *next;
 };
@@ -123,6 +126,11 @@ static inline struct code_cache *shared_cache(const struct emu_process *p) { ret
 static inline uint64_t stub_dispatch(const struct emu_process *p)
 {
     return p->fp_model == FP_EXACT ? EMU_STUBS_EXACT + 32u * EMU_STUB_DISPATCH_EXACT : EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+}
+
+static inline uint64_t stub_return(const struct emu_process *p)
+{
+    return p->fp_model == FP_EXACT ? EMU_STUBS_EXACT + 32u * EMU_STUB_RETURN_EXACT : EMU_STUB_ADDRESS(EMU_STUB_RETURN);
 }
 
 // process.c
@@ -148,6 +156,7 @@ struct region *cache_region_at(const struct code_cache *cache, uint64_t code_va)
 status_t region_add(struct code_cache *cache, const struct lower_result *result, uint64_t code_va,
                     const struct region_page *pages, uint32_t page_count, bool findable, struct region **out);
 uint64_t region_entry(const struct region *region, uint64_t rip);      // EL0 address, 0: no entry there
+uint64_t region_call_entry(const struct region *region, uint64_t rip); // the same for a link that is a call; 0: not made
 void     region_link(struct link *link, struct region *to, uint64_t code_va);
 void     region_kill(struct region *region);        // nothing leads there any more; its own links are forgotten, never made again
 const struct lower_point *region_point(const struct region *region, uint64_t code_va);
@@ -161,6 +170,16 @@ bool     reclaim_need(struct code_cache *cache);    // the cache is full: dooms 
 void     reclaim_forget(struct code_cache *cache);  // the cache goes
 // Waits until something may have become free. No lock held; nothing of the caller's may depend on a region.
 void     reclaim_wait(void);
+
+// shadow.c: emu_lock is held
+void shadow_create(struct emu_process *p, uva_t cpu_area);
+bool shadow_is_access(uint32_t word);               // an instruction that makes or takes an entry
+// The access at the frame's pc has faulted: x14 becomes what it can go on with.
+void shadow_repair(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area);
+void shadow_empty(struct emu_process *p, struct trap_frame *frame);        // of the thread; with or without the lock
+void shadow_forget(struct emu_process *p, uint64_t base, uint64_t bytes);  // entries of all threads that lead there
+void shadow_forget_thread(struct emu_process *p, uva_t cpu_area, uint64_t base, uint64_t bytes);
+void shadow_sweep(struct emu_process *p, uva_t cpu_area);                   // entries of one thread that lead into dead code
 
 // table.c: the branch target table of the process's floating-point model
 status_t table_create(struct emu_process *p, enum fp_model model);
@@ -219,8 +238,8 @@ uint32_t fp_mxcsr(struct emu_process *p, const struct trap_frame *frame);
 void     fp_set_mxcsr(struct emu_process *p, const struct trap_frame *frame, uint32_t mxcsr);
 bool     fp_fits_fast(uint32_t mxcsr);              // FP_FAST can keep it
 void     fp_allow_exact(struct emu_process *p, uva_t cpu_area);     // native code of the thread shows or sets MXCSR; the lock is held
-void     fp_make_exact(struct emu_process *p, const struct trap_frame *frame);      // process and thread; takes the lock
-void     fp_enter(struct emu_process *p, const struct trap_frame *frame);   // about to run x64 code of the process's model
+void     fp_make_exact(struct emu_process *p, struct trap_frame *frame);      // process and thread; takes the lock
+void     fp_enter(struct emu_process *p, struct trap_frame *frame);   // about to run x64 code of the process's model
 uint64_t fp_dispatcher(struct emu_process *p, const struct trap_frame *frame);    // where the thread, in its form, goes on at x9
 void     fp_leave(struct emu_process *p, const struct trap_frame *frame);   // about to be seen, or to run native code
 

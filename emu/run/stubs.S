@@ -3,7 +3,7 @@
 // EMU_STUBS_BASE in every x64 process. Position-dependent only through the constants of kernel/abi/process.h.
 //
 // Register contracts: ARM64EC ABI conventions ("Arm64EC entry and exit thunks"); registers of x64 code: emu/run/ctx.h.
-// The stubs keep every x64 register and NZCV (flags survive an indirect jump); they use x9-x17 and x30.
+// The stubs keep every x64 register and NZCV (flags survive an indirect jump); they use x9-x12, x15-x17 and x30. x14 is the shadow stack (ctx.h).
 #include "emu/run/ctx.h"
 
 #define HIGH_STUBS  0x7ffd          // EMU_STUBS_BASE >> 32, its low half is 0
@@ -35,6 +35,9 @@ emu_stubs_start:
     slot stub_enter_ec
     slot stub_dispatch_exact
     slot stub_step
+    slot stub_return
+    slot stub_return_exact
+    slot stub_return_none
     .balign 32
 
 stub_miss:
@@ -62,6 +65,37 @@ stub_dispatch:
 
 stub_dispatch_exact:
     dispatch HIGH_EXACT
+
+// A RET whose shadow entry was not the one. x9 = target, a user address, off the stack already; x14 is behind that entry; flags are canonical.
+    .macro return_slow dispatch
+    ldp x10, x11, [x14, #-16]!
+    eor x12, x10, #CTX_SHADOW_FLAGS
+    sub x12, x12, x9
+    cbnz x12, 1f
+    add x14, x14, #16
+    br x11
+1:  add x12, x14, #16               // frames that were left without RET lie above
+    .rept CTX_SHADOW_SEARCH
+    ldp x10, x11, [x12], #16
+    eor x10, x10, x9
+    and x10, x10, #~CTX_SHADOW_FLAGS
+    cbz x10, 2f
+    .endr
+    b \dispatch
+2:  mov x14, x12
+    br x11
+    .endm
+
+stub_return:
+    return_slow stub_dispatch
+
+stub_return_exact:
+    return_slow stub_dispatch_exact
+
+// A return to an address of the kernel's half may match an entry that holds none.
+stub_return_none:
+    sub x14, x14, #16
+    b stub_dispatch
 
     // To x64 code from native code; x28 = CPU area, x9 = target.
     .macro enter_x64
@@ -91,23 +125,23 @@ exact_from_native:
     mrs x11, s3_3_c4_c4_1           // FPSR
     ldr w12, [x28, #CTX_MXCSR]
     and w12, w12, #CTX_MXCSR_BITS
-    arm_to_mxcsr 12, 10, 11, 13
+    arm_to_mxcsr 12, 10, 11, 15
     str w12, [x28, #CTX_MXCSR]
-    and w13, w12, w12, lsr #7       // set already, and masked: no need to watch for ZE, OE, PE
-    lsr w13, w13, #1
-    mov w14, #0x16
-    and w13, w13, w14
-    mov w14, #0x9f
-    bic w13, w14, w13
+    and w15, w12, w12, lsr #7       // set already, and masked: no need to watch for ZE, OE, PE
+    lsr w15, w15, #1
+    mov w16, #0x16
+    and w15, w15, w16
+    mov w16, #0x9f
+    bic w15, w16, w15
     tbz w12, #6, 1f
-    and w13, w13, #~0x80            // DAZ: denormal operands are right
-1:  str w13, [x28, #CTX_FP_WATCH]
+    and w15, w15, #~0x80            // DAZ: denormal operands are right
+1:  str w15, [x28, #CTX_FP_WATCH]
     and w10, w10, #0xc00000         // RMode
     orr w10, w10, #0x1000000        // FZ
     msr s3_3_c4_c4_0, x10
     msr s3_3_c4_c4_1, xzr
-    mov w13, #1
-    str w13, [x28, #CTX_FP_FORM]
+    mov w15, #1
+    str w15, [x28, #CTX_FP_FORM]
     b stub_dispatch_exact
 
     // MXCSR in w\m to FPCR and FPSR; w\t and w\u change.
@@ -127,13 +161,13 @@ exact_from_native:
     msr s3_3_c4_c4_1, x\t           // FPSR
     .endm
 
-    // The other way, before native code runs; x12 to x14 change.
+    // The other way, before native code runs; x12, x15 and x16 change.
     .macro enter_native
     ldr w12, [x28, #CTX_FP_FORM]
     cbz w12, 9f
     str wzr, [x28, #CTX_FP_FORM]
     ldr w12, [x28, #CTX_MXCSR]
-    mxcsr_to_arm 12, 13, 14
+    mxcsr_to_arm 12, 15, 16
 9:
     .endm
 
@@ -146,6 +180,9 @@ exact_from_native:
 // Exit thunk to x64: x9 = target, lr = return address inside the exit thunk, sp 16-aligned with the home area at [sp].
 stub_call_no_redirect:
     str x30, [sp, #-8]!
+    mov x10, x30
+    adr x30, stub_enter_ec
+    stp x10, x30, [x14, #-16]!
     ldr x28, [x18, #TEB_CPU_AREA]
     count_switch
     enter_x64
@@ -155,7 +192,16 @@ stub_ret:
     mov x9, x30
     ldr x28, [x18, #TEB_CPU_AREA]
     count_switch
-    enter_x64
+    ldr w10, [x28, #CTX_FP_EXACT]
+    cbnz w10, exact_from_native
+    ldp x10, x11, [x14], #16
+    sub x10, x10, x9
+    cbnz x10, 1f
+    ret x11
+1:  lsr x10, x9, #47
+    cbz x10, stub_return
+    sub x14, x14, #16
+    b stub_dispatch
 
 // Signature-less entry thunk: x9 = target, lr = x64 return address: put it back and jump.
 stub_x64_jump:

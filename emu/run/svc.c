@@ -69,6 +69,10 @@ static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame
         state_at_entry(p, frame, target);
         return outcome;
     }
+    // A return into code that is dead would keep the thread there.
+    uint64_t call = link->paired && to && !region->dead ? region_call_entry(to, target) : 0;
+    if (call)
+        code_va = call;
     if (may_link(p, region, to) && link != region->version_link)    // that one leads to the next version, if there is one
         region_link(link, to, code_va);
     fp_enter(p, frame);
@@ -225,7 +229,7 @@ static enum emu_outcome retry_locked(struct emu_process *p, struct trap_frame *f
 {
     struct region *region = state_region(p, frame->elr);
     const struct lower_point *point = region && region->dead && !region->once ? region_point(region, frame->elr) : NULL;
-    if (!point)
+    if (!point || shadow_is_access(*(uint32_t *)cache_pointer(region->cache, frame->elr)))
         return EMU_NOT_MINE;
     uint64_t code_va;
     struct exception exception;
@@ -258,11 +262,16 @@ static bool in_enter_ec(uint64_t pc)
     return offset >= (uint64_t)(emu_stub_enter_ec - emu_stubs_start) && offset < (uint64_t)(emu_stub_enter_ec_end - emu_stubs_start);
 }
 
+static bool is_data_abort(const struct trap_frame *frame)
+{
+    enum { EC_DATA_ABORT = 0x24 };          // ESR_EL1.EC, Arm ARM D19.2.37
+    return (frame->esr >> 26 & 0x3f) == EC_DATA_ABORT;
+}
+
 // A region that verifies reads its code like data: if the code has gone meanwhile, what the program sees is the fetch that fails.
 static bool read_own_code(const struct region *region, const struct trap_frame *frame)
 {
-    enum { EC_DATA_ABORT = 0x24 };          // ESR_EL1.EC, Arm ARM D19.2.37
-    if (!region->verify || !region->dead || (frame->esr >> 26 & 0x3f) != EC_DATA_ABORT)
+    if (!region->verify || !region->dead || !is_data_abort(frame))
         return false;
     for (uint32_t i = 0; i < region->page_count; i++)
         if (region->pages[i].va == (frame->far & ~(PAGE_BYTES - 1)))
@@ -270,7 +279,19 @@ static bool read_own_code(const struct region *region, const struct trap_frame *
     return false;
 }
 
-enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame)
+// Whether the instruction that faulted is one of translated code or the stubs that has to do with the shadow stack.
+static bool is_shadow_fault(const struct region *region, const struct trap_frame *frame)
+{
+    const uint32_t *word = NULL;
+    uint64_t in_stubs = frame->elr - EMU_STUBS_BASE;
+    if (region)
+        word = (const uint32_t *)cache_pointer(region->cache, frame->elr);
+    else if (in_stubs < (uint64_t)(emu_stubs_end - emu_stubs_start))
+        word = (const uint32_t *)(emu_stubs_start + in_stubs);
+    return word && is_data_abort(frame) && shadow_is_access(*word);
+}
+
+enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area)
 {
     spin_lock(&emu_lock);
     enum emu_outcome outcome = EMU_NOT_MINE;
@@ -282,6 +303,9 @@ enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame)
     if (shared && (frame->elr - region->cache->base) / CACHE_CHUNK_BYTES >= *mapped) {
         // Another process let shared code grow; a linked branch came here before this process had the pages.
         outcome = NT_ERROR(cache_map(region->cache, p->as, mapped)) ? EMU_EXCEPTION : EMU_RESUME;
+    } else if (is_shadow_fault(region, frame)) {
+        shadow_repair(p, frame, cpu_area);
+        outcome = EMU_RESUME;
     } else if (point && read_own_code(region, frame)) {
         state_to_x64(p, frame, point);
         state_to_entry(p, frame, state_lost_flags(p, frame->x[28]));

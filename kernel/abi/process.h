@@ -85,7 +85,10 @@ enum emu_stub {
     EMU_STUB_ENTER_EC = 9,            // x9 = EC target in x64 state (the table points here)
     EMU_STUB_DISPATCH_EXACT = 10,     // EMU_STUB_DISPATCH of FP_EXACT: in the page at EMU_STUBS_EXACT
     EMU_STUB_STEP = 11,               // x9 = target of a single step: enters the kernel
-    EMU_STUB_COUNT = 12,
+    EMU_STUB_RETURN = 12,             // a RET whose shadow entry was another one; x9 = target, x14 behind that entry (emu/run/ctx.h)
+    EMU_STUB_RETURN_EXACT = 13,       // EMU_STUB_RETURN of FP_EXACT: in the page at EMU_STUBS_EXACT
+    EMU_STUB_RETURN_NONE = 14,        // where shadow entries lead that hold no return
+    EMU_STUB_COUNT = 15,
 };
 #define EMU_INFORMATION_CONTROL 0x100  // type of EMU_STUB_GET_X64_INFORMATION: MXCSR, but its flags may be rough; so it costs nothing
 #define EMU_STUB_ADDRESS(n) (EMU_STUBS_BASE + 32u * (n))

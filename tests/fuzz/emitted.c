@@ -188,7 +188,8 @@ static const char *branches_defect(const struct lower_config *config, const stru
         int64_t distance, to;
         enum relative kind = relative(r->code[i], &distance);
         to = (int64_t)i * 4 + distance;
-        if (kind == BRANCH && (to < 0 || to >= (int64_t)end * 4) && config->code_va + (uint64_t)to != config->stub_dispatch)
+        if (kind == BRANCH && (to < 0 || to >= (int64_t)end * 4) && config->code_va + (uint64_t)to != config->stub_dispatch &&
+            config->code_va + (uint64_t)to != config->stub_return)
             return "a branch leaves the code";
         if (kind == LITERAL && (to < (int64_t)end * 4 || to >= (int64_t)r->code_count * 4))
             return "a literal is not behind the code";

@@ -27,6 +27,7 @@
 #define ARM_BASE  0x5a6000000000ull         // first page: the dispatcher stub
 #define ARM_WORDS (1u << 18)
 #define CTX_BASE  0x5a6100000000ull
+#define SHADOW_BASE 0x5a6100100000ull
 #define GS_PAGE   0x5a6200000000ull
 #define GS_PAGE_BYTES 4096u
 
@@ -51,7 +52,7 @@ static bool is_loose(void *context, uint64_t va, unsigned bytes)
     (void)context;
     return (va ^ va >> 5 ^ bytes) % 3 != 0;
 }
-static struct lower_config config = { .stub_dispatch = ARM_BASE, .trap_by_brk = true, .is_loose = is_loose };
+static struct lower_config config = { .stub_dispatch = ARM_BASE, .stub_return = ARM_BASE + 4, .trap_by_brk = true, .is_loose = is_loose };
 static struct oracle_vector vector;
 static struct oracle_state result;
 static unsigned outcome;
@@ -264,6 +265,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
         u->uc_mcontext.regs[24] = x24;
         u->uc_mcontext.regs[18] = GS_PAGE;
         u->uc_mcontext.regs[28] = CTX_BASE;
+        u->uc_mcontext.regs[14] = SHADOW_BASE + CTX_SHADOW_BYTES - 16;  // one entry, which never matches
         u->uc_mcontext.pstate = (u->uc_mcontext.pstate & 0x0fffffff) | nzcv;
         *df() = (vector.in.rflags & X64_DF) != 0;
         memcpy(fpsimd(u)->vregs, vector.in.fx + ORACLE_FX_XMM, 256);
@@ -579,7 +581,11 @@ int main(int argc, char **argv)
     mmap((void *)ARM_BASE, ARM_WORDS * 4, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (mmap((void *)CTX_BASE, CTX_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
         return perror("mmap"), 2;
+    if (mmap((void *)SHADOW_BASE, CTX_SHADOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        return perror("mmap"), 2;
     arm_code[0] = 0xd4200000 | SVC_EMU_MISS << 5;
+    arm_code[1] = 0xd10041ce;                           // a RET without its entry: sub x14, x14, #16 (stubs.S)
+    arm_code[2] = arm_code[0];
     static uint8_t stack[1 << 16];
     sigaltstack(&(stack_t){ .ss_sp = stack, .ss_size = sizeof stack }, 0);
     struct sigaction trap = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO | SA_ONSTACK };
