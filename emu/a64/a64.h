@@ -187,6 +187,12 @@ void a64_str_v_uimm(struct a64_buf *, unsigned log2_bytes, a64_vreg vt, a64_reg 
 void a64_stur_v(struct a64_buf *, unsigned log2_bytes, a64_vreg vt, a64_reg rn, int64_t offset);
 void a64_str_v_index(struct a64_buf *, unsigned log2_bytes, a64_vreg vt, a64_reg rn, a64_reg rm, enum a64_extend, bool scaled);
 
+// Two registers of 16 bytes (a64_ldp_ok(4, offset)); one element of 2^log2_bytes (0..3) bytes, the rest of vt stays.
+void a64_ldp_v(struct a64_buf *, a64_vreg vt, a64_vreg vt2, a64_reg rn, int64_t offset);
+void a64_stp_v(struct a64_buf *, a64_vreg vt, a64_vreg vt2, a64_reg rn, int64_t offset);
+void a64_ld1_element(struct a64_buf *, unsigned log2_bytes, a64_vreg vt, unsigned index, a64_reg rn);
+void a64_st1_element(struct a64_buf *, unsigned log2_bytes, a64_vreg vt, unsigned index, a64_reg rn);
+
 // ---- memory, ordered and atomic
 #define A64_ORDERED(X) X(ldar, 0x08dffc00) X(stlr, 0x089ffc00) X(ldxr, 0x085f7c00) X(ldaxr, 0x085ffc00)
 #define X(name, base) void a64_##name(struct a64_buf *, unsigned log2_bytes, a64_reg rt, a64_reg rn);

@@ -108,6 +108,31 @@ void a64_ldp(struct a64_buf *b, enum a64_size s, enum a64_pair mode, a64_reg rt,
 void a64_stp(struct a64_buf *b, enum a64_size s, enum a64_pair mode, a64_reg rt, a64_reg rt2, a64_reg rn, int64_t offset)
 { pair(b, 0, s, mode, rt, rt2, rn, offset); }
 
+static void pair_v(struct a64_buf *b, uint32_t base, a64_vreg vt, a64_vreg vt2, a64_reg rn, int64_t offset)
+{
+    a64_word(b, base | a64_signed_field(b, offset, 4, 7, 15) | a64_v_field(b, vt2, 10) | a64_sp_field(b, rn, 5) | a64_v_field(b, vt, 0));
+}
+void a64_ldp_v(struct a64_buf *b, a64_vreg vt, a64_vreg vt2, a64_reg rn, int64_t offset)
+{
+    if (vt == vt2)
+        b->bad = true;
+    pair_v(b, 0xad400000, vt, vt2, rn, offset);
+}
+void a64_stp_v(struct a64_buf *b, a64_vreg vt, a64_vreg vt2, a64_reg rn, int64_t offset) { pair_v(b, 0xad000000, vt, vt2, rn, offset); }
+
+// One element: 0 | Q | 0011010 | L | 000000 | opcode | S | size | Rn | Rt; the bits Q, S and size hold the index, and mark a doubleword.
+static void element(struct a64_buf *b, uint32_t base, unsigned log2_bytes, a64_vreg vt, unsigned index, a64_reg rn)
+{
+    static const uint32_t opcodes[] = { 0, 2, 4, 4 };
+    uint32_t place = (index << (log2_bytes & 3)) | (log2_bytes == 3);
+    if (log2_bytes > 3 || index >= 16u >> log2_bytes)
+        b->bad = true;
+    a64_word(b, base | (place >> 3 & 1) << 30 | opcodes[log2_bytes & 3] << 13 | (place >> 2 & 1) << 12 | (place & 3) << 10 |
+                a64_sp_field(b, rn, 5) | a64_v_field(b, vt, 0));
+}
+void a64_ld1_element(struct a64_buf *b, unsigned l, a64_vreg vt, unsigned index, a64_reg rn) { element(b, 0x0d400000, l, vt, index, rn); }
+void a64_st1_element(struct a64_buf *b, unsigned l, a64_vreg vt, unsigned index, a64_reg rn) { element(b, 0x0d000000, l, vt, index, rn); }
+
 // Exclusive and ordered: size | 001000 | o2 L o1 | Rs | o0 | Rt2 | Rn | Rt
 #define X(name, base) \
     void a64_##name(struct a64_buf *b, unsigned l, a64_reg rt, a64_reg rn) \

@@ -42,8 +42,8 @@ enum a64_arr { A64_8B, A64_16B, A64_4H, A64_8H, A64_2S, A64_4S, A64_1D, A64_2D }
 // ---- long: narrow sources (arr: 8B 4H 2S, or 16B 8H 4S for the upper halves), double-width result
 #define A64_LONG3(X) X(smull_v, 0x0e20c000) X(umull_v, 0x2e20c000) X(uabdl, 0x2e207000) X(uabal, 0x2e205000) X(smlal_v, 0x0e208000)
 // ---- shifts by a constant. Right: 1..esize, left: 0..esize-1; narrowing and lengthening: arr of the narrow side
-#define A64_SHIFT_RIGHT(X) X(sshr, 0x0f000400) X(ushr, 0x2f000400) X(usra, 0x2f001400) X(shrn, 0x0f008400) X(rshrn, 0x0f008c00) X(sri, 0x2f004400)
-#define A64_SHIFT_LEFT(X) X(shl_v, 0x0f005400) X(sli, 0x2f005400) X(sshll, 0x0f00a400) X(ushll, 0x2f00a400)
+#define A64_SHIFT_RIGHT(X) X(sshr, 0x0f000400) X(ushr, 0x2f000400) X(usra, 0x2f001400) X(shrn, 0x0f008400) X(rshrn, 0x0f008c00) X(sri, 0x2f004400) X(srshr, 0x0f002400)
+#define A64_SHIFT_LEFT(X) X(shl_v, 0x0f005400) X(sli, 0x2f005400) X(sshll, 0x0f00a400) X(ushll, 0x2f00a400) X(sqshl, 0x0f007400) X(uqshl, 0x2f007400)
 // ---- permutations
 #define A64_PERMUTE(X) \
     X(uzp1, 0x0e001800) X(trn1, 0x0e002800) X(zip1, 0x0e003800) X(uzp2, 0x0e005800) X(trn2, 0x0e006800) X(zip2, 0x0e007800)

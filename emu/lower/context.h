@@ -78,6 +78,15 @@ struct lower_flags {
 
 enum { FLAGS_NZ = X64_SF | X64_ZF | X64_OF, FLAGS_NZC = FLAGS_NZ | X64_CF, FLAGS_PA = X64_PF | X64_AF };
 
+// ---- facts (facts.c): what is certain at a place whatever way led there
+struct lower_low { uint8_t bits, value; };      // the lowest `bits` bits of something are `value`
+struct lower_sum { uint8_t base, index, scale; struct lower_low low; };     // base + index * scale
+struct lower_facts {
+    struct lower_low gpr[16];
+    struct lower_sum sum;                       // the last one that was checked
+    uint16_t high_zero;                         // ymm registers whose upper half is zero in memory (lower_avx.c)
+};
+
 // ---- region
 struct lower_insn {
     struct x64_insn x;
@@ -108,6 +117,8 @@ struct lower_block {
     uint8_t  end;                   // enum lower_end
     bool     entry;                 // may be entered from outside
     bool     inherits;              // flags at its start are as its only predecessor left them, in `flags`
+    bool     reached;               // of facts.c: `facts`, at its start, are those of some way into it
+    struct lower_facts facts;
     struct lower_flags flags;
 };
 
@@ -156,11 +167,11 @@ struct lower_context {
     uint8_t temps;
     bool unaligned;                 // no LDAR and STLR for it
     uint8_t loose;                  // its fields that are read at run time: in x30 and x6 until it is done
-    // of the block so far: x64 registers whose value mod 16 has been checked (lower_sse_align)
-    uint16_t aligned_known;
-    uint8_t aligned_low[16];
-    uint16_t high_zero;             // ymm registers whose upper half is zero in memory (lower_avx.c)
+    struct lower_facts facts;       // before this instruction
     struct lower_flags flags;
+    // a mask in a general register that is not right yet, and on which way out of the block it is mended (lower_mask.c)
+    const struct lower_insn *mask;
+    bool mask_taken, mask_finishing;
     // of the floating-point instruction being lowered for FP_EXACT (lower_exact.c)
     bool exact_pending, exact_checked;
     uint8_t exact_undo, exact_reg;

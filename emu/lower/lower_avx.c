@@ -7,7 +7,7 @@ enum { CTX = 28 };
 
 void avx_high_read(struct lower_context *cx, a64_vreg v, unsigned ymm)
 {
-    if (cx->high_zero >> ymm & 1)
+    if (cx->facts.high_zero >> ymm & 1)
         a64_movi_zero(cx->b, v);
     else
         a64_ldr_v_uimm(cx->b, 4, v, CTX, CTX_YMM_HIGH + 16 * (int)ymm);
@@ -16,17 +16,17 @@ void avx_high_read(struct lower_context *cx, a64_vreg v, unsigned ymm)
 void avx_high_write(struct lower_context *cx, unsigned ymm, a64_vreg v)
 {
     a64_str_v_uimm(cx->b, 4, v, CTX, CTX_YMM_HIGH + 16 * (int)ymm);
-    cx->high_zero &= (uint16_t)~(1u << ymm);
+    cx->facts.high_zero &= (uint16_t)~(1u << ymm);
 }
 
 void avx_high_clear(struct lower_context *cx, unsigned ymm)
 {
     lower_exact_check(cx);
-    if (cx->high_zero >> ymm & 1)
+    if (cx->facts.high_zero >> ymm & 1)
         return;
     a64_movi_zero(cx->b, 16);
     avx_high_write(cx, ymm, 16);
-    cx->high_zero |= (uint16_t)(1u << ymm);
+    cx->facts.high_zero |= (uint16_t)(1u << ymm);
 }
 
 void avx_high_finish(struct lower_context *cx, const struct x64_insn *insn, a64_vreg v)
@@ -46,8 +46,12 @@ a64_vreg avx_source(struct lower_context *cx, const struct x64_insn *insn, const
         return opd->reg;
     if (opd->size < 32)
         return lower_sse_read(cx, opd, AVX_M_LOW);
-    lower_sse_align(cx, insn);
-    struct lower_mem low = lower_address(cx, insn, 4), high = lower_mem_at(cx, low, 4, 16);
+    struct lower_mem low = lower_sse_address(cx, insn, 4);
+    if (!lower_tso(cx) && low.index == A64_ZR && a64_ldp_ok(4, low.offset)) {
+        a64_ldp_v(cx->b, AVX_M_LOW, AVX_M_HIGH, low.base, low.offset);
+        return AVX_M_LOW;
+    }
+    struct lower_mem high = lower_mem_at(cx, low, 4, 16);
     lower_load_v(cx, 4, AVX_M_LOW, low);
     lower_load_v(cx, 4, AVX_M_HIGH, high);
     return AVX_M_LOW;
@@ -201,8 +205,19 @@ AVX_SELECT(X)
 // 32 bytes that cross a page: both pages are tried first, so that a fault leaves nothing written.
 static void store_wide(struct lower_context *cx, const struct x64_insn *insn, a64_vreg low, a64_vreg high)
 {
+    if (insn->form & X64_F_ALIGNED) {
+        struct lower_mem mem = lower_sse_address(cx, insn, 4);
+        if (!lower_tso(cx) && mem.index == A64_ZR && a64_ldp_ok(4, mem.offset)) {
+            a64_stp_v(cx->b, low, high, mem.base, mem.offset);
+            return;
+        }
+        struct lower_mem next = lower_mem_at(cx, mem, 4, 16);
+        lower_store_v(cx, 4, low, mem);
+        lower_store_v(cx, 4, high, next);
+        return;
+    }
     a64_reg at = lower_address_register(cx, insn), first = lower_temp(cx), last = lower_temp(cx);
-    if (!(insn->form & X64_F_ALIGNED)) {
+    {
         uint32_t inside = lower_label(cx);
         a64_add_imm(cx->b, A64_X, first, at, 0);
         a64_add_imm(cx->b, A64_X, last, first, 31);
@@ -219,7 +234,6 @@ static bool move(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *to = &insn->opd[0], *from = &insn->opd[1];
     if (to->kind == X64_OPD_MEM && to->size == 32) {
-        lower_sse_align(cx, insn);
         avx_high_read(cx, AVX_M_HIGH, from->reg);
         store_wide(cx, insn, from->reg, AVX_M_HIGH);
         return true;
@@ -263,43 +277,6 @@ bool lower_VPCMPESTRM(struct lower_context *cx, const struct x64_insn *insn) { r
 bool lower_VPCMPISTRM(struct lower_context *cx, const struct x64_insn *insn) { return string_mask(cx, insn, lower_PCMPISTRM); }
 
 // ---- masks and tests
-
-// Signs of the elements of a whole register: made words of 16, then bytes, whose signs PMOVMSKB collects.
-static bool sign_mask(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, enum a64_arr arr)
-{
-    a64_vreg m = avx_source(cx, insn, &insn->opd[1]);
-    if (!avx_wide(insn))
-        return function(cx, insn);
-    struct x64_insn i = *insn;
-    i.opd[1] = vector_operand(AVX_LOW);
-    a64_uzp2(cx->b, arr, AVX_LOW, m, AVX_M_HIGH);
-    if (arr == A64_4S)                              // four doubles: four words
-        return lower_MOVMSKPS(cx, &i);
-    a64_sqxtn(cx->b, A64_8B, AVX_LOW, AVX_LOW);     // eight singles: eight bytes, and zeroes
-    return lower_PMOVMSKB(cx, &i);
-}
-bool lower_VMOVMSKPS(struct lower_context *cx, const struct x64_insn *insn) { return sign_mask(cx, insn, lower_MOVMSKPS, A64_8H); }
-bool lower_VMOVMSKPD(struct lower_context *cx, const struct x64_insn *insn) { return sign_mask(cx, insn, lower_MOVMSKPD, A64_4S); }
-
-bool lower_VPMOVMSKB(struct lower_context *cx, const struct x64_insn *insn)
-{
-    struct a64_buf *b = cx->b;
-    if (!avx_wide(insn))
-        return lower_PMOVMSKB(cx, insn);
-    a64_reg t = lower_temp(cx);
-    a64_vreg m = avx_source(cx, insn, &insn->opd[1]);
-    lower_literal_v(cx, 17, 0x8040201008040201ull, 0x8040201008040201ull);
-    a64_cmlt_zero(b, A64_16B, 16, m);
-    a64_cmlt_zero(b, A64_16B, 18, AVX_M_HIGH);
-    a64_and_v(b, A64_16B, 16, 16, 17);
-    a64_and_v(b, A64_16B, 18, 18, 17);
-    a64_addp(b, A64_16B, 16, 16, 18);
-    a64_addp(b, A64_16B, 16, 16, 16);
-    a64_addp(b, A64_16B, 16, 16, 16);
-    a64_umov(b, 2, t, 16, 0);
-    lower_write(cx, &insn->opd[0], t);
-    return true;
-}
 
 // `arr`: only the signs of such elements count; 16B: all bits.
 static bool test(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr)

@@ -10,12 +10,14 @@
 static void aes_round(struct lower_context *cx, a64_vreg vd, a64_vreg n, a64_vreg m,
                       void (*substitute)(struct a64_buf *, a64_vreg, a64_vreg), void (*mix)(struct a64_buf *, a64_vreg, a64_vreg))
 {
+    a64_vreg to = vd == n && vd != m ? vd : 16;
     a64_movi_zero(cx->b, 17);
-    a64_mov_v(cx->b, 16, n);
-    substitute(cx->b, 16, 17);
+    if (to != n)
+        a64_mov_v(cx->b, to, n);
+    substitute(cx->b, to, 17);
     if (mix)
-        mix(cx->b, 16, 16);
-    a64_eor_v(cx->b, A64_16B, vd, 16, m);
+        mix(cx->b, to, to);
+    a64_eor_v(cx->b, A64_16B, vd, to, m);
 }
 VECTOR(AESENC) { (void)extra; aes_round(cx, vd, n, m, a64_aese, a64_aesmc); }
 VECTOR(AESENCLAST) { (void)extra; aes_round(cx, vd, n, m, a64_aese, 0); }
@@ -131,6 +133,10 @@ VECTOR(SHA256RNDS2)
 VECTOR(SHA256MSG1)
 {
     (void)extra;
+    if (vd == n) {
+        a64_sha256su0(cx->b, vd, m);
+        return;
+    }
     a64_mov_v(cx->b, 16, n);
     a64_sha256su0(cx->b, 16, m);
     a64_mov_v(cx->b, vd, 16);

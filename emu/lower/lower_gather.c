@@ -55,7 +55,7 @@ static bool gather(struct lower_context *cx, const struct x64_insn *insn, unsign
             a64_ins_general(b, log2, vm, place, A64_ZR);
     }
     if (high)
-        cx->high_zero &= (uint16_t)~(1u << vd);
+        cx->facts.high_zero &= (uint16_t)~(1u << vd);
     else
         avx_high_clear(cx, vd);
     if (count << log2 == 8)

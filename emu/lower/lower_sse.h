@@ -3,7 +3,7 @@
 // where the family's functions are made. xmm n is v n; v16..v31 are scratch. MMX forms are not lowered: every function refuses
 // them.
 //
-// Alignment: a memory operand that x64 wants aligned is checked once per base register and block; the trap is out of line.
+// Alignment: a memory operand that x64 wants aligned is checked unless facts.c knows that it is; the trap is out of line.
 // NaN: where the result of an arithmetic operation is one, code out of line makes it what x64 makes of the operands
 // (SDM vol. 1 table 4-7: the first that is a NaN, made quiet; else the default NaN, which is negative).
 #pragma once
@@ -58,8 +58,14 @@ SSE_OTHER(X)
 
 // No operand is an MMX register.
 bool lower_sse_form(const struct x64_insn *insn);
-// Traps unless the memory operand is aligned, if the instruction wants that.
-void lower_sse_align(struct lower_context *cx, const struct x64_insn *insn);
+// The address of the memory operand for accesses of 2^log2 bytes; traps unless it is aligned, if the instruction wants that.
+struct lower_mem lower_sse_address(struct lower_context *cx, const struct x64_insn *insn, unsigned log2);
+// One element of 2^log2 (0..3) bytes to or from memory. v16 is scratch.
+void lower_load_element(struct lower_context *cx, unsigned log2, a64_vreg vt, unsigned index, struct lower_mem mem);
+void lower_store_element(struct lower_context *cx, unsigned log2, a64_vreg vt, unsigned index, struct lower_mem mem);
+// vd = the elements of n, then those of m, made narrower by emit. low: the arrangement of half the result. v16 is scratch.
+void lower_pack(struct lower_context *cx, enum a64_arr low, void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg), a64_vreg vd,
+                a64_vreg n, a64_vreg m);
 // A write of the byte at `r` that changes nothing: faults where a write does. value, failed: scratch.
 void lower_probe_write(struct lower_context *cx, a64_reg r, a64_reg value, a64_reg failed);
 // The same for `bytes` bytes at `at`, at most two pages: a fault is at the first byte of a page that lies in the operand. at may be sp.

@@ -58,43 +58,86 @@ VECTOR_ABS(X)
 
 static void sign(struct a64_buf *b, enum a64_arr arr, a64_vreg vd, a64_vreg n, a64_vreg m)
 {
-    a64_cmlt_zero(b, arr, 16, m);
-    a64_cmeq_zero(b, arr, 17, m);
-    a64_neg_v(b, arr, 18, n);
-    a64_bsl(b, A64_16B, 16, 18, n);
-    a64_bic_v(b, A64_16B, vd, 16, 17);
+    unsigned bits = 8u << (arr >> 1);
+    a64_sqshl(b, arr, 16, m, bits - 1);             // the greatest, the least or 0,
+    a64_srshr(b, arr, 16, 16, bits - 1);            // rounded: 1, -1, 0
+    a64_mul_v(b, arr, vd, n, 16);
 }
 #define X(name, arr) VECTOR(name) { (void)extra; sign(cx->b, A64_##arr, vd, n, m); }
 VECTOR_SIGN(X)
 #undef X
 
+// vd = m where `mask`, a scratch register, has ones, else n.
+static void choose(struct a64_buf *b, a64_vreg vd, a64_vreg n, a64_vreg m, a64_vreg mask)
+{
+    if (vd == n) {
+        a64_bit(b, A64_16B, vd, m, mask);
+    } else if (vd == m) {
+        a64_bif(b, A64_16B, vd, n, mask);
+    } else {
+        a64_bsl(b, A64_16B, mask, m, n);
+        a64_mov_v(b, vd, mask);
+    }
+}
+
 static void select_by_sign(struct a64_buf *b, enum a64_arr arr, a64_vreg vd, a64_vreg n, a64_vreg m, a64_vreg mask)
 {
     a64_cmlt_zero(b, arr, 16, mask);
-    a64_bsl(b, A64_16B, 16, m, n);
-    a64_mov_v(b, vd, 16);
+    choose(b, vd, n, m, 16);
 }
 #define X(name, arr) VECTOR(name) { select_by_sign(cx->b, A64_##arr, vd, n, m, (a64_vreg)extra); }
 VECTOR_SELECT(X)
 #undef X
 
+// Puts into vd the elements of v that `chosen`, a mask of 16-bit words, names: as few insertions of 8, 4 or 2 bytes as possible.
+// Returns how many; with b null it only counts.
+static unsigned insert_chosen(struct a64_buf *b, a64_vreg vd, a64_vreg v, unsigned chosen)
+{
+    unsigned count = 0;
+    for (unsigned log2 = 3; log2 >= 1; log2--) {
+        unsigned words = 1u << (log2 - 1), part = (1u << words) - 1;
+        for (unsigned i = 0; i < 8; i += words) {
+            if ((chosen >> i & part) != part)
+                continue;
+            chosen &= ~(part << i);
+            count++;
+            if (b)
+                a64_ins_element(b, log2, vd, i / words, v, i / words);
+        }
+    }
+    return count;
+}
+
 static void blend(struct lower_context *cx, unsigned log2, a64_vreg vd, a64_vreg n, a64_vreg m, unsigned chosen)
 {
-    unsigned count = 16u >> log2, bytes = 1u << log2;
+    unsigned count = 16u >> log2, words = 0;
     uint64_t mask[2] = { 0, 0 };
-    chosen &= (1u << count) - 1;
-    if (vd == n && vd != m && __builtin_popcount(chosen) <= 2) {
-        for (unsigned i = 0; i < count; i++)
-            if (chosen >> i & 1)
-                a64_ins_element(cx->b, log2, vd, i, m, i);
+    for (unsigned i = 0; i < 8; i++)
+        words |= (chosen >> (i * count / 8) & 1) << i;
+    if (n == m || words == 0 || words == 0xff) {
+        a64_vreg from = words ? m : n;
+        if (vd != from)
+            a64_mov_v(cx->b, vd, from);
+        return;
+    }
+    if (vd == n && insert_chosen(0, vd, m, words) <= 2) {
+        insert_chosen(cx->b, vd, m, words);
+        return;
+    }
+    if (vd == m && insert_chosen(0, vd, n, ~words & 0xff) <= 2) {
+        insert_chosen(cx->b, vd, n, ~words & 0xff);
+        return;
+    }
+    if (words == 0x0f || words == 0xf0) {       // the one's upper half, the other's lower half
+        a64_ext(cx->b, A64_16B, vd, words == 0x0f ? n : m, words == 0x0f ? m : n, 8);
+        a64_ext(cx->b, A64_16B, vd, vd, vd, 8);
         return;
     }
     for (unsigned i = 0; i < 16; i++)
-        if (chosen >> i / bytes & 1)
+        if (words >> i / 2 & 1)
             mask[i / 8] |= 0xffull << i % 8 * 8;
     lower_literal_v(cx, 16, mask[0], mask[1]);
-    a64_bsl(cx->b, A64_16B, 16, m, n);
-    a64_mov_v(cx->b, vd, 16);
+    choose(cx->b, vd, n, m, 16);
 }
 #define X(name, log2) VECTOR(name) { blend(cx, log2, vd, n, m, extra); }
 VECTOR_BLEND(X)
@@ -162,9 +205,7 @@ VECTOR(PMULDQ)
 VECTOR(PACKUSDW)
 {
     (void)extra;
-    a64_sqxtun(cx->b, A64_4H, 16, n);
-    a64_sqxtun(cx->b, A64_8H, 16, m);
-    a64_mov_v(cx->b, vd, 16);
+    lower_pack(cx, A64_4H, a64_sqxtun, vd, n, m);
 }
 
 // The least word and the first place it stands at: the least of (word << 16 | place).
@@ -197,22 +238,40 @@ VECTOR(MPSADBW)
 
 static bool insert(struct lower_context *cx, const struct x64_insn *insn, unsigned log2)
 {
-    a64_reg r = lower_read(cx, &insn->opd[1]);
-    a64_ins_general(cx->b, log2, insn->opd[0].reg, (unsigned)insn->opd[2].value & ((16u >> log2) - 1), r);
+    unsigned index = (unsigned)insn->opd[2].value & ((16u >> log2) - 1);
+    if (!lower_sse_form(insn))
+        return false;
+    if (insn->opd[1].kind == X64_OPD_MEM)
+        lower_load_element(cx, log2, insn->opd[0].reg, index, lower_address(cx, &cx->insn->x, log2));
+    else
+        a64_ins_general(cx->b, log2, insn->opd[0].reg, index, lower_read(cx, &insn->opd[1]));
     return true;
 }
 bool lower_PINSRB(struct lower_context *cx, const struct x64_insn *insn) { return insert(cx, insn, 0); }
+bool lower_PINSRW(struct lower_context *cx, const struct x64_insn *insn) { return insert(cx, insn, 1); }
 bool lower_PINSRD(struct lower_context *cx, const struct x64_insn *insn) { return insert(cx, insn, 2); }
 bool lower_PINSRQ(struct lower_context *cx, const struct x64_insn *insn) { return insert(cx, insn, 3); }
 
 static bool extract(struct lower_context *cx, const struct x64_insn *insn, unsigned log2)
 {
-    a64_reg t = lower_temp(cx);
-    a64_umov(cx->b, log2, t, insn->opd[1].reg, (unsigned)insn->opd[2].value & ((16u >> log2) - 1));
-    lower_write(cx, &insn->opd[0], t);
+    unsigned index = (unsigned)insn->opd[2].value & ((16u >> log2) - 1);
+    const struct x64_operand *to = &insn->opd[0];
+    if (!lower_sse_form(insn) || insn->opd[1].kind != X64_OPD_XMM)
+        return false;
+    if (to->kind == X64_OPD_MEM) {
+        lower_store_element(cx, log2, insn->opd[1].reg, index, lower_address(cx, insn, log2));
+        return true;
+    }
+    a64_reg r = lower_destination(cx, to);
+    if (index == 0 && log2 >= 2)
+        a64_fmov_to_general(cx->b, log2 == 3 ? A64_X : A64_W, r, insn->opd[1].reg);
+    else
+        a64_umov(cx->b, log2, r, insn->opd[1].reg, index);
+    lower_write(cx, to, r);
     return true;
 }
 bool lower_PEXTRB(struct lower_context *cx, const struct x64_insn *insn) { return extract(cx, insn, 0); }
+bool lower_PEXTRW(struct lower_context *cx, const struct x64_insn *insn) { return extract(cx, insn, 1); }
 bool lower_PEXTRD(struct lower_context *cx, const struct x64_insn *insn) { return extract(cx, insn, 2); }
 bool lower_PEXTRQ(struct lower_context *cx, const struct x64_insn *insn) { return extract(cx, insn, 3); }
 bool lower_EXTRACTPS(struct lower_context *cx, const struct x64_insn *insn) { return extract(cx, insn, 2); }

@@ -10,48 +10,6 @@ bool lower_sse_form(const struct x64_insn *insn)
     return true;
 }
 
-static void misaligned(struct lower_context *cx, const struct lower_deferred *d)
-{
-    (void)d;
-    lower_svc(cx, SVC_EMU_TRAP);            // the kernel sees the address again and raises #GP
-}
-
-void lower_sse_align(struct lower_context *cx, const struct x64_insn *insn)
-{
-    const struct x64_mem *m = &insn->mem;
-    if (!(insn->form & X64_F_ALIGNED))
-        return;
-    bool simple = m->base < 16 && m->index == X64_REG_NONE && m->segment == X64_SEGMENT_NONE && m->address_size == 8;
-    unsigned mask = insn->opd[insn->mem_operand].size == 32 ? 31 : 15;
-    unsigned low = (unsigned)(0 - (uint64_t)m->disp) & mask;    // what the base must end in
-    if (simple && mask == 15 && cx->aligned_known >> m->base & 1 && cx->aligned_low[m->base] == low)
-        return;
-    a64_reg t = lower_temp(cx);
-    if (simple && low == 0 && m->base != X64_RSP)
-        a64_and_imm(cx->b, A64_W, t, lower_gpr(m->base), mask);
-    else
-        a64_and_imm(cx->b, A64_W, t, lower_effective_address(cx, m, t, A64_X), mask);
-    if (m->segment == X64_GS) {             // the base need not be aligned
-        a64_add_reg(cx->b, A64_W, t, t, 18, A64_LSL, 0);
-        a64_and_imm(cx->b, A64_W, t, t, mask);
-    }
-    lower_cbnz(cx, A64_W, t, lower_defer(cx, misaligned)->label);
-    if (simple && mask == 15) {
-        cx->aligned_known |= (uint16_t)(1u << m->base);
-        cx->aligned_low[m->base] = (uint8_t)low;
-    }
-}
-
-a64_vreg lower_sse_read(struct lower_context *cx, const struct x64_operand *opd, a64_vreg into)
-{
-    if (opd->kind == X64_OPD_XMM)
-        return opd->reg;
-    unsigned log2 = lower_log2(opd->size);
-    lower_sse_align(cx, &cx->insn->x);
-    lower_load_v(cx, log2, into, lower_address(cx, &cx->insn->x, log2));
-    return into;
-}
-
 static bool packed(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr,
                    void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg))
 {
@@ -99,14 +57,11 @@ static bool shift(struct lower_context *cx, const struct x64_insn *insn, enum a6
     }
     // USHL and SSHL take the low byte of each element as a signed count: saturate the quadword to 0..127 and spread it.
     a64_vreg count = lower_sse_read(cx, &insn->opd[1], 16);
-    a64_uqxtn(b, A64_2S, 16, count);
-    a64_uqxtn(b, A64_4H, 16, 16);
-    a64_uqxtn(b, A64_8B, 16, 16);
-    a64_movi_bytes(b, 17, 127);
-    a64_umin(b, A64_8B, 16, 16, 17);
-    a64_dup_element(b, A64_16B, 16, 16, 0);
+    a64_uqshl(b, A64_2D, 16, count, 57);
+    a64_ushr(b, A64_2D, 16, 16, 57);
+    a64_dup_element(b, arr, 16, 16, 0);
     if (!left)
-        a64_neg_v(b, A64_16B, 16, 16);
+        a64_neg_v(b, arr, 16, 16);
     by_register(b, arr, vd, vd, 16);
     return true;
 }
@@ -124,7 +79,8 @@ bool lower_PSLLDQ(struct lower_context *cx, const struct x64_insn *insn)
 {
     a64_vreg vd = insn->opd[0].reg;
     unsigned count = (unsigned)insn->opd[1].value & 0xff;
-    a64_movi_zero(cx->b, count > 15 ? vd : 16);
+    if (count)
+        a64_movi_zero(cx->b, count > 15 ? vd : 16);
     if (count && count <= 15)
         a64_ext(cx->b, A64_16B, vd, 16, vd, 16 - count);
     return true;
@@ -134,7 +90,8 @@ bool lower_PSRLDQ(struct lower_context *cx, const struct x64_insn *insn)
 {
     a64_vreg vd = insn->opd[0].reg;
     unsigned count = (unsigned)insn->opd[1].value & 0xff;
-    a64_movi_zero(cx->b, count > 15 ? vd : 16);
+    if (count)
+        a64_movi_zero(cx->b, count > 15 ? vd : 16);
     if (count && count <= 15)
         a64_ext(cx->b, A64_16B, vd, vd, 16, count);
     return true;
@@ -142,15 +99,28 @@ bool lower_PSRLDQ(struct lower_context *cx, const struct x64_insn *insn)
 
 // ---- narrowing and products
 
+void lower_pack(struct lower_context *cx, enum a64_arr low, void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg), a64_vreg vd,
+                a64_vreg n, a64_vreg m)
+{
+    if (n == m) {                           // both halves are the same
+        emit(cx->b, low, vd, n);
+        a64_dup_element(cx->b, A64_2D, vd, vd, 0);
+        return;
+    }
+    a64_vreg to = vd == m ? 16 : vd;
+    emit(cx->b, low, to, n);
+    emit(cx->b, low | 1, to, m);
+    if (to != vd)
+        a64_mov_v(cx->b, vd, to);
+}
+
 static bool pack(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr low,
                  void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg))
 {
     if (!lower_sse_form(insn))
         return false;
     a64_vreg source = lower_sse_read(cx, &insn->opd[1], 17), vd = insn->opd[0].reg;
-    emit(cx->b, low, 16, vd);
-    emit(cx->b, low | 1, 16, source);
-    a64_mov_v(cx->b, vd, 16);
+    lower_pack(cx, low, emit, vd, vd, source);
     return true;
 }
 bool lower_PACKSSWB(struct lower_context *cx, const struct x64_insn *insn) { return pack(cx, insn, A64_8B, a64_sqxtn); }
@@ -218,66 +188,6 @@ bool lower_PSADBW(struct lower_context *cx, const struct x64_insn *insn)
 
 // ---- single elements and masks
 
-bool lower_PINSRW(struct lower_context *cx, const struct x64_insn *insn)
-{
-    if (!lower_sse_form(insn))
-        return false;
-    a64_reg r = lower_read(cx, &insn->opd[1]);
-    a64_ins_general(cx->b, 1, insn->opd[0].reg, (unsigned)insn->opd[2].value & 7, r);
-    return true;
-}
-
-bool lower_PEXTRW(struct lower_context *cx, const struct x64_insn *insn)
-{
-    if (!lower_sse_form(insn) || insn->opd[1].kind != X64_OPD_XMM)
-        return false;
-    a64_reg t = lower_temp(cx);
-    a64_umov(cx->b, 1, t, insn->opd[1].reg, (unsigned)insn->opd[2].value & 7);
-    lower_write(cx, &insn->opd[0], t);
-    return true;
-}
-
-bool lower_PMOVMSKB(struct lower_context *cx, const struct x64_insn *insn)
-{
-    struct a64_buf *b = cx->b;
-    if (!lower_sse_form(insn))
-        return false;
-    // Each byte's sign selects its bit of the result; three pairwise sums bring the bits together.
-    a64_reg t = lower_temp(cx);
-    lower_literal_v(cx, 17, 0x8040201008040201ull, 0x8040201008040201ull);
-    a64_cmlt_zero(b, A64_16B, 16, insn->opd[1].reg);
-    a64_and_v(b, A64_16B, 16, 16, 17);
-    a64_addp(b, A64_16B, 16, 16, 16);
-    a64_addp(b, A64_16B, 16, 16, 16);
-    a64_addp(b, A64_16B, 16, 16, 16);
-    a64_umov(b, 1, t, 16, 0);
-    lower_write(cx, &insn->opd[0], t);
-    return true;
-}
-
-bool lower_MOVMSKPS(struct lower_context *cx, const struct x64_insn *insn)
-{
-    a64_reg t = lower_temp(cx);
-    lower_literal_v(cx, 17, 0x0000000100000000ull, 0x0000000300000002ull);
-    a64_ushr(cx->b, A64_4S, 16, insn->opd[1].reg, 31);
-    a64_ushl(cx->b, A64_4S, 16, 16, 17);
-    a64_addv(cx->b, A64_4S, 16, 16);
-    a64_umov(cx->b, 2, t, 16, 0);
-    lower_write(cx, &insn->opd[0], t);
-    return true;
-}
-
-bool lower_MOVMSKPD(struct lower_context *cx, const struct x64_insn *insn)
-{
-    a64_reg low = lower_temp(cx), high = lower_temp(cx);
-    a64_ushr(cx->b, A64_2D, 16, insn->opd[1].reg, 63);
-    a64_umov(cx->b, 3, low, 16, 0);
-    a64_umov(cx->b, 3, high, 16, 1);
-    a64_add_reg(cx->b, A64_X, low, low, high, A64_LSL, 1);
-    lower_write(cx, &insn->opd[0], low);
-    return true;
-}
-
 void lower_probe_write(struct lower_context *cx, a64_reg r, a64_reg value, a64_reg failed)
 {
     uint32_t again = lower_label(cx);
@@ -303,7 +213,7 @@ void lower_probe_span(struct lower_context *cx, a64_reg at, unsigned bytes)
     cx->temps = temps;
 }
 
-// Bytes of opd[0] whose mask byte in opd[1] is negative go to [rdi]. Rare: byte by byte. As on AMD's processors all 16 bytes must be
+// Bytes of opd[0] whose mask byte in opd[1] is negative go to [rdi]. Under TSO byte by byte. As on AMD's processors all 16 bytes must be
 // writable, whatever the mask (the manual leaves that open); so a fault comes before the first of them.
 bool lower_MASKMOVDQU(struct lower_context *cx, const struct x64_insn *insn)
 {
@@ -316,6 +226,13 @@ bool lower_MASKMOVDQU(struct lower_context *cx, const struct x64_insn *insn)
         if (insn->segment == X64_GS)
             a64_add_reg(cx->b, A64_X, sum, sum, 18, A64_LSL, 0);
         base = sum;
+    }
+    if (!lower_tso(cx)) {                       // nobody sees that the other bytes are written, too
+        a64_ldr_v_uimm(cx->b, 4, 16, base, 0);
+        a64_cmlt_zero(cx->b, A64_16B, 17, insn->opd[1].reg);
+        a64_bit(cx->b, A64_16B, 16, insn->opd[0].reg, 17);
+        a64_str_v_uimm(cx->b, 4, 16, base, 0);
+        return true;
     }
     lower_probe_span(cx, base, 16);
     for (unsigned i = 0; i < 16; i++) {

@@ -8,12 +8,10 @@ static bool move(struct lower_context *cx, const struct x64_insn *insn)
     const struct x64_operand *to = &insn->opd[0], *from = &insn->opd[1];
     if (!lower_sse_form(insn))
         return false;
-    if (insn->form & X64_F_MEM)
-        lower_sse_align(cx, insn);
     if (to->kind == X64_OPD_MEM)
-        lower_store_v(cx, 4, from->reg, lower_address(cx, insn, 4));
+        lower_store_v(cx, 4, from->reg, lower_sse_address(cx, insn, 4));
     else if (from->kind == X64_OPD_MEM)
-        lower_load_v(cx, 4, to->reg, lower_address(cx, insn, 4));
+        lower_load_v(cx, 4, to->reg, lower_sse_address(cx, insn, 4));
     else if (to->reg != from->reg)
         a64_mov_v(cx->b, to->reg, from->reg);
     return true;
@@ -42,12 +40,11 @@ static bool move_half(struct lower_context *cx, const struct x64_insn *insn, uns
 {
     const struct x64_operand *to = &insn->opd[0], *from = &insn->opd[1];
     if (to->kind == X64_OPD_MEM) {
-        a64_vreg v = from->reg;
-        if (half) {
-            a64_dup_element(cx->b, A64_2D, 16, v, 1);
-            v = 16;
-        }
-        lower_store_v(cx, 3, v, lower_address(cx, insn, 3));
+        lower_store_element(cx, 3, from->reg, half, lower_address(cx, insn, 3));
+        return true;
+    }
+    if (from->kind == X64_OPD_MEM) {
+        lower_load_element(cx, 3, to->reg, half, lower_address(cx, insn, 3));
         return true;
     }
     a64_vreg source = lower_sse_read(cx, from, 16);

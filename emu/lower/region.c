@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A region from entry to exits: walks the blocks, joins their flags, writes exits, stubs and literals.
+#include "emu/lower/facts.h"
 #include "emu/lower/lower_exact.h"
+#include "emu/lower/lower_mask.h"
 #include "emu/lower/verify.h"
 #include "kernel/abi/process.h"
 
@@ -73,7 +75,7 @@ bool lower_in_kernel(struct lower_context *cx, const struct x64_insn *insn)
     (void)insn;
     lower_svc(cx, SVC_EMU_INSN);
     cx->flags = lower_flags_at_entry;
-    cx->high_zero = 0;
+    cx->facts.high_zero = 0;
     return true;
 }
 
@@ -184,18 +186,32 @@ static void deferred_edge(struct lower_context *cx, const struct lower_deferred 
     lower_go(cx, (int)(int64_t)d->value, cx->work->blocks[d->reg[0] | d->reg[1] << 8].taken_rip);
 }
 
+// The way on which a mask is mended first (lower_mask.c).
+static void deferred_mask_edge(struct lower_context *cx, const struct lower_deferred *d)
+{
+    lower_mask_finish(cx, &cx->work->insns[d->reg[2] | d->reg[3] << 8]);
+    lower_flags_canonical(cx, X64_ARITH_FLAGS & cx->live);
+    deferred_edge(cx, d);
+}
+
 // The label to branch to for the taken side of the block's last instruction, with the flags as they are now.
 uint32_t lower_taken_label(struct lower_context *cx)
 {
     const struct lower_block *k = cx->block;
-    if (k->taken >= 0) {
+    bool mask = cx->mask && cx->mask_taken;
+    if (k->taken >= 0 && mask) {
+        cx->work->blocks[k->taken].flags = lower_flags_at_entry;        // if it inherits
+    } else if (k->taken >= 0) {
         struct lower_block *to = &cx->work->blocks[k->taken];
         if (to->inherits)
             to->flags = cx->flags;
         if (to->inherits || lower_flags_are_canonical(&cx->flags, to->live_in))
             return to->label;
     }
-    struct lower_deferred *d = lower_defer(cx, deferred_edge);
+    struct lower_deferred *d = lower_defer(cx, mask ? deferred_mask_edge : deferred_edge);
+    uint32_t at = mask ? (uint32_t)(cx->mask - cx->work->insns) : 0;
+    d->reg[2] = at & 255;
+    d->reg[3] = (uint8_t)(at >> 8);
     uint32_t self = (uint32_t)(k - cx->work->blocks);
     d->value = (uint64_t)(int64_t)k->taken;
     d->reg[0] = self & 255;
@@ -267,7 +283,8 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
         uint32_t before = cx->b->count;
         bool exact = lower_is_exact(cx, x) && function != lower_in_kernel;
         if (exact ? lower_exact(cx, x, function) : function(cx, x)) {
-            cx->aligned_known &= (uint16_t)~x64_gprs_written(x);
+            if (!cx->config->verify)
+                lower_facts_after(&cx->facts, &insn->x);
             return true;
         }
         if (cx->b->count != before)
@@ -324,8 +341,8 @@ static void lower_block(struct lower_context *cx, struct lower_block *k)
 {
     cx->block = k;
     cx->flags = k->inherits ? k->flags : lower_flags_at_entry;
-    cx->aligned_known = 0;
-    cx->high_zero = 0;
+    cx->facts = k->facts;
+    cx->mask = 0;
     bool verified = cx->config->verify && k->entry;
     uint32_t call = call_entry(cx, k);
     if (verified) {                         // before the label: who comes from inside is checked there
@@ -350,6 +367,8 @@ static void lower_block(struct lower_context *cx, struct lower_block *k)
     }
     cx->loose = 0;
     cx->temps = 0;
+    if (cx->mask && !cx->mask_taken)
+        lower_mask_finish(cx, cx->mask);
     if (k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED)
         fall(cx, k);
 }
@@ -409,6 +428,7 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
     if (!lower_discover(&cx, rip))
         return LOWER_NOT_EXECUTABLE;
     lower_analyse(&cx);
+    lower_facts_find(&cx);
     for (uint32_t i = 0; i < cx.block_count; i++)
         work->blocks[i].label = lower_label(&cx);
     for (uint32_t i = 0; i < cx.block_count; i++)

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: MIT
+// What is certain about registers: see facts.c. Private to emu/lower.
+#pragma once
+#include "emu/lower/context.h"
+
+void lower_facts_find(struct lower_context *cx);                // lower_block.facts of all blocks
+void lower_facts_after(struct lower_facts *f, const struct x64_insn *insn);     // from before the instruction to after it
+struct lower_low lower_address_low(const struct lower_facts *f, const struct x64_mem *m);
+void lower_facts_aligned(struct lower_facts *f, const struct x64_mem *m, unsigned bytes);
