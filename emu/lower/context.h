@@ -166,6 +166,7 @@ struct lower_context {
     uint16_t read;                  // those of them that x64 code, a trap or the kernel may read: the others need only a recipe
     uint8_t temps;
     bool unaligned;                 // no LDAR and STLR for it
+    uint32_t bound;                 // where a label was bound last: what was emitted before need not have been executed (order.c)
     uint8_t loose;                  // its fields that are read at run time: in x30 and x6 until it is done
     struct lower_facts facts;       // before this instruction
     struct lower_flags flags;
@@ -222,6 +223,15 @@ void lower_store_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, s
 void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt);      // memory first, then sp
 void lower_pop(struct lower_context *cx, unsigned bytes, a64_reg rt);       // rt must not be SP
 bool lower_tso(const struct lower_context *cx);
+
+// ---- order.c: barriers under MODEL_TSO
+void lower_order_stores(struct lower_context *cx);      // every store so far comes before the store that follows
+void lower_order_all(struct lower_context *cx);         // every access so far comes before every access from here on
+
+// ---- lower_atomic.c: a locked operation as one instruction (FEAT_LSE), if this is one
+enum lower_atomic { ATOMIC_ADD, ATOMIC_CLEAR, ATOMIC_XOR, ATOMIC_SET, ATOMIC_SWAP };
+bool lower_is_atomic(const struct lower_context *cx, const struct x64_insn *insn);
+a64_reg lower_atomic(struct lower_context *cx, enum lower_atomic op, unsigned bytes, a64_reg at, a64_reg value);   // what was there before
 
 // ---- flags.c
 void lower_flags_hw(struct lower_context *cx, enum lower_cf cf);                // NZCV is right, CF is where cf says

@@ -147,6 +147,33 @@ static void flags_afterwards(struct lower_context *cx, bool sub, unsigned bytes,
     }
 }
 
+// The operand as a register: itself, its negative or its complement.
+enum as { AS_IS, NEGATIVE, COMPLEMENT };
+static a64_reg in_register(struct lower_context *cx, enum a64_size s, struct operand o, enum as as)
+{
+    if (o.imm) {
+        a64_reg t = lower_temp(cx);
+        lower_const(cx, t, as == NEGATIVE ? 0 - o.value : as == COMPLEMENT ? ~o.value : o.value);
+        return t;
+    }
+    if (as == AS_IS)
+        return o.reg;
+    a64_reg t = lower_temp(cx);
+    (as == NEGATIVE ? a64_sub_reg : a64_orn_reg)(cx->b, s, t, A64_ZR, o.reg, A64_LSL, 0);
+    return t;
+}
+
+static bool atomic_add(struct lower_context *cx, const struct x64_insn *insn, bool sub, unsigned bytes, struct operand o)
+{
+    a64_reg at = lower_address_register(cx, insn);
+    a64_reg old = lower_atomic(cx, ATOMIC_ADD, bytes, at, in_register(cx, lower_size(bytes), o, sub ? NEGATIVE : AS_IS));
+    a64_reg t = A64_ZR;
+    if (cx->live & FLAGS_PA)
+        add_sub(cx, sub, false, lower_size(bytes), t = lower_temp(cx), old, o);
+    flags_afterwards(cx, sub, bytes, old, o, t);
+    return true;
+}
+
 static bool add_rsp(struct lower_context *cx, bool sub, struct operand o)
 {
     if (!(cx->live & X64_ARITH_FLAGS)) {
@@ -174,6 +201,8 @@ static bool add_sub_insn(struct lower_context *cx, const struct x64_insn *insn, 
     bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
     if (dst->kind == X64_OPD_MEM) {
         struct operand o = second(cx, src, bytes);
+        if (lower_is_atomic(cx, insn))
+            return atomic_add(cx, insn, sub, bytes, o);
         struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
         a64_reg t = lower_temp(cx);
         add_sub(cx, sub, false, s, t, w.old, o);
@@ -232,9 +261,21 @@ void lower_flags_of_sum(struct lower_context *cx, bool sub, unsigned bytes, a64_
 void lower_flags_of_compare(struct lower_context *cx, unsigned bytes, a64_reg a, a64_reg b)
 {
     struct operand o = { .reg = b };
-    if (cx->live & FLAGS_PA)
-        a64_sub_reg(cx->b, A64_X, X23, a, b, A64_LSL, 0);
-    flags_afterwards(cx, true, bytes, a, o, X23);
+    bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
+    if (bytes < 4) {
+        if (pa)
+            a64_sub_reg(cx->b, A64_X, X23, a, b, A64_LSL, 0);
+        flags_afterwards(cx, true, bytes, a, o, X23);
+        return;
+    }
+    if (pa) {
+        pa_operands(cx, a, o);
+        lower_pa_canonical(cx);
+    }
+    if (pa || nzc)
+        add_sub(cx, true, nzc, lower_size(bytes), pa ? X23 : A64_ZR, a, o);
+    if (nzc)
+        lower_flags_hw(cx, CF_INVERTED);
 }
 
 bool lower_add(struct lower_context *cx, const struct x64_insn *insn) { return add_sub_insn(cx, insn, false); }
@@ -253,7 +294,13 @@ bool lower_incdec(struct lower_context *cx, const struct x64_insn *insn)
     struct operand o = { .imm = true, .stays = true, .value = 1 };
     bool nz = cx->live & FLAGS_NZ, pa = cx->live & FLAGS_PA, cf = cx->live & X64_CF;
     a64_reg a = 0, t = 0;
-    if (dst->kind == X64_OPD_MEM) {
+    if (lower_is_atomic(cx, insn)) {
+        a64_reg at = lower_address_register(cx, insn);
+        a = lower_atomic(cx, ATOMIC_ADD, bytes, at, in_register(cx, lower_size(bytes), o, sub ? NEGATIVE : AS_IS));
+        t = lower_temp(cx);
+        if (pa)
+            add_sub(cx, sub, false, lower_size(bytes), t, a, o);
+    } else if (dst->kind == X64_OPD_MEM) {
         struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
         a = w.old;
         t = lower_temp(cx);
@@ -355,12 +402,23 @@ static bool logic_insn(struct lower_context *cx, const struct x64_insn *insn, en
     bool flags = cx->live & X64_ARITH_FLAGS;
     struct operand o = second(cx, src, bytes);
     if (dst->kind == X64_OPD_MEM) {
-        struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
-        a64_reg t = lower_temp(cx);
-        logic_op(cx, op, s, t, w.old, o);
-        lower_rmw_end(cx, &w, t);
+        a64_reg t;
+        if (lower_is_atomic(cx, insn)) {
+            static const enum lower_atomic atomics[] = { [LOGIC_AND] = ATOMIC_CLEAR, [LOGIC_OR] = ATOMIC_SET, [LOGIC_XOR] = ATOMIC_XOR };
+            a64_reg at = lower_address_register(cx, insn);
+            a64_reg old = lower_atomic(cx, atomics[op], bytes, at, in_register(cx, s, o, op == LOGIC_AND ? COMPLEMENT : AS_IS));
+            t = X23;
+            if (flags)
+                logic_op(cx, op, s, t, old, o);
+        } else {
+            struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
+            t = lower_temp(cx);
+            logic_op(cx, op, s, t, w.old, o);
+            lower_rmw_end(cx, &w, t);
+        }
         if (flags) {
-            a64_mov_reg(cx->b, A64_X, X23, t);
+            if (t != X23)
+                a64_mov_reg(cx->b, A64_X, X23, t);
             lower_flags_logic(cx, X23, bytes);
             lower_pa(cx, PA_LOGIC, X23, 0);
         }
@@ -450,6 +508,11 @@ bool lower_not(struct lower_context *cx, const struct x64_insn *insn)
     const struct x64_operand *dst = &insn->opd[0];
     unsigned bytes = dst->size;
     enum a64_size s = lower_size(bytes);
+    if (lower_is_atomic(cx, insn)) {
+        a64_reg at = lower_address_register(cx, insn);
+        lower_atomic(cx, ATOMIC_XOR, bytes, at, lower_imm(cx, s, ~0ull));
+        return true;
+    }
     if (dst->kind == X64_OPD_MEM) {
         struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
         a64_reg t = lower_temp(cx);

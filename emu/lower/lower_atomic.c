@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Read-modify-write of memory, and the instructions made for it: XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B.
 //
-// With one observer (MODEL_PLAIN) LOCK costs nothing: load, compute, store. Under TSO a locked operation is an exclusive loop
-// LDAXR .. STLXR followed by DMB ISH, and CMPXCHG has DMB ISH before it as well, because it may turn out to be only a load
-// (schemes I1 and H4 of the technique sheet). An address that is not naturally aligned faults and is the kernel's business.
+// With one observer (MODEL_PLAIN) LOCK costs nothing: load, compute, store. Under TSO a locked operation is one LSE instruction with
+// acquire and release where there is one, else an exclusive loop LDAXR .. STLXR followed by DMB ISH. A compare-exchange that fails
+// stores what was there, as x64 processors do (SDM vol. 2, CMPXCHG); the loop does so, too. CASAL may not: it is only a load then and
+// needs DMB ISH before it, unless every store before it was a release, which cannot be known (schemes I1, H4 and E3 of the technique sheet).
+// An address that is not naturally aligned faults and is the kernel's business.
 #include "emu/lower/context.h"
 
 static bool is_locked(const struct lower_context *cx, const struct x64_insn *insn)
@@ -47,6 +49,21 @@ void lower_rmw_end(struct lower_context *cx, const struct lower_rmw *w, a64_reg 
     cx->temps = mark;
 }
 
+bool lower_is_atomic(const struct lower_context *cx, const struct x64_insn *insn)
+{
+    return is_locked(cx, insn) && cx->config->features.lse;
+}
+
+a64_reg lower_atomic(struct lower_context *cx, enum lower_atomic op, unsigned bytes, a64_reg at, a64_reg value)
+{
+    static void (*const forms[])(struct a64_buf *, unsigned, a64_reg, a64_reg, a64_reg) = {
+        [ATOMIC_ADD] = a64_ldaddal, [ATOMIC_CLEAR] = a64_ldclral, [ATOMIC_XOR] = a64_ldeoral, [ATOMIC_SET] = a64_ldsetal, [ATOMIC_SWAP] = a64_swpal,
+    };
+    a64_reg old = lower_temp(cx);               // with XZR it would not be an acquire (Arm ARM C6.2 LDADD)
+    forms[op](cx->b, lower_log2(bytes), value, old, at);
+    return old;
+}
+
 // XADD: destination += source, source = old destination.
 bool lower_xadd(struct lower_context *cx, const struct x64_insn *insn)
 {
@@ -55,7 +72,12 @@ bool lower_xadd(struct lower_context *cx, const struct x64_insn *insn)
     unsigned bytes = dst->size;
     enum a64_size s = lower_size(bytes);
     a64_reg o = lower_read(cx, src), t, old;
-    if (dst->kind == X64_OPD_MEM) {
+    if (lower_is_atomic(cx, insn)) {
+        old = lower_atomic(cx, ATOMIC_ADD, bytes, lower_address_register(cx, insn), o);
+        t = lower_temp(cx);
+        if (cx->live & FLAGS_PA)
+            a64_add_reg(b, s, t, old, o, A64_LSL, 0);
+    } else if (dst->kind == X64_OPD_MEM) {
         struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
         t = lower_temp(cx);
         a64_add_reg(b, s, t, w.old, o, A64_LSL, 0);
@@ -75,60 +97,113 @@ bool lower_xadd(struct lower_context *cx, const struct x64_insn *insn)
 }
 
 // CMPXCHG: the accumulator is compared with the destination; equal: source stored, else destination into the accumulator. Memory is
-// written either way (SDM vol. 2, CMPXCHG).
-bool lower_cmpxchg(struct lower_context *cx, const struct x64_insn *insn)
+// written either way (SDM vol. 2, CMPXCHG). Only the one of the two that changes is written, which shows in its upper half: a 32-bit write
+// would clear it.
+static bool cmpxchg_register(struct lower_context *cx, const struct x64_operand *dst, const struct x64_operand *src)
 {
-    const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
     struct a64_buf *b = cx->b;
-    unsigned bytes = dst->size, bits = bytes * 8;
+    unsigned bytes = dst->size;
     enum a64_size s = lower_size(bytes);
-    bool memory = dst->kind == X64_OPD_MEM;
-    a64_reg rax = lower_gpr(X64_RAX), o = lower_read(cx, src);
-    a64_reg accumulator = lower_temp(cx);           // rax may be written before the flags are computed
-    a64_mov_reg(b, A64_X, accumulator, rax);
-    struct lower_rmw w = { 0 };
-    if (memory) {
-        if (lower_tso(cx) && insn->prefixes & X64_P_LOCK)
-            a64_dmb(b, A64_ISH);
-        w = lower_rmw_begin(cx, insn, bytes);
-    } else {
-        w.old = lower_temp(cx);
-        a64_mov_reg(b, A64_X, w.old, lower_read(cx, dst));
-    }
-    a64_reg differ = lower_temp(cx), t = lower_temp(cx);
-    uint32_t store = lower_label(cx), equal = lower_label(cx);
-    a64_eor_reg(b, s, differ, w.old, accumulator, A64_LSL, 0);
+    a64_reg o = lower_read(cx, src), accumulator = lower_temp(cx), old = lower_temp(cx), differ = lower_temp(cx);
+    a64_mov_reg(b, A64_X, accumulator, lower_gpr(X64_RAX));
+    a64_mov_reg(b, A64_X, old, lower_read(cx, dst));
+    a64_eor_reg(b, s, differ, old, accumulator, A64_LSL, 0);
     if (bytes < 4)
-        a64_ubfx(b, A64_W, differ, differ, 0, bits);
-    a64_mov_reg(b, A64_X, t, w.old);
-    lower_cbnz(cx, s, differ, store);
-    a64_mov_reg(b, A64_X, t, o);
-    lower_bind(cx, store);
-    if (memory)
-        lower_rmw_end(cx, &w, t);
-    lower_flags_of_compare(cx, bytes, accumulator, w.old);
-    // Only the one of the two that changes is written, which shows in its upper half: a 32-bit write would clear it.
+        a64_ubfx(b, A64_W, differ, differ, 0, bytes * 8);
+    lower_flags_of_compare(cx, bytes, accumulator, old);
     struct x64_operand eax = { .kind = X64_OPD_GPR, .reg = X64_RAX, .size = (uint16_t)bytes };
-    uint32_t done = lower_label(cx);
+    uint32_t equal = lower_label(cx), done = lower_label(cx);
     lower_cbz(cx, s, differ, equal);
-    lower_write(cx, &eax, w.old);
-    if (!memory)
-        lower_b(cx, done);
+    lower_write(cx, &eax, old);
+    lower_b(cx, done);
     lower_bind(cx, equal);
-    if (!memory)
-        lower_write(cx, dst, t);
+    a64_mov_reg(b, s, differ, o);                   // a copy: to itself, too, a 32-bit register is written
+    lower_write(cx, dst, differ);
     lower_bind(cx, done);
     return true;
 }
 
-// ZF = bit 0 of t, the other flags as they were.
-static void set_zf(struct lower_context *cx, a64_reg t)
+// One instruction with FEAT_LSE.
+static bool cmpxchg_atomic(struct lower_context *cx, const struct x64_insn *insn, a64_reg o)
+{
+    struct a64_buf *b = cx->b;
+    unsigned bytes = insn->opd[0].size;
+    a64_reg rax = lower_gpr(X64_RAX), at = lower_address_register(cx, insn), old = lower_temp(cx);
+    a64_mov_reg(b, A64_X, old, rax);
+    lower_order_all(cx);
+    a64_casal(b, lower_log2(bytes), old, o, at);
+    lower_flags_of_compare(cx, bytes, rax, old);
+    if (bytes == 8) {
+        a64_mov_reg(b, A64_X, rax, old);
+    } else if (bytes == 4) {
+        if (!(cx->live & FLAGS_NZC))
+            a64_subs_reg(b, A64_W, A64_ZR, rax, old, A64_LSL, 0);
+        a64_csel(b, A64_X, rax, rax, old, A64_EQ);
+    } else {
+        a64_bfi(b, A64_X, rax, old, 0, bytes * 8);
+    }
+    return true;
+}
+
+// The rare way: writes back what is there, and does the rest of the instruction.
+static void cmpxchg_fails(struct lower_context *cx, const struct lower_deferred *d)
+{
+    const struct x64_operand *dst = &d->insn->x.opd[0];
+    unsigned bytes = dst->size;
+    struct lower_rmw w = { .log2 = lower_log2(bytes), .locked = d->reg[3] & 1, .old = d->reg[0] };
+    w.mem = (struct lower_mem){ .base = d->reg[1], .index = d->reg[2], .scaled = d->reg[3] >> 1 & 1 };
+    if (w.locked)
+        w.again = (uint32_t)d->value;
+    else
+        w.mem.offset = (int64_t)d->value;
+    cx->temps = d->reg[3] >> 2;
+    lower_rmw_end(cx, &w, w.old);
+    lower_flags_of_compare(cx, bytes, lower_gpr(X64_RAX), w.old);
+    struct x64_operand accumulator = { .kind = X64_OPD_GPR, .reg = X64_RAX, .size = (uint16_t)bytes };
+    lower_write(cx, &accumulator, w.old);
+    lower_b(cx, d->back);
+}
+
+bool lower_cmpxchg(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
+    struct a64_buf *b = cx->b;
+    unsigned bytes = dst->size;
+    enum a64_size s = lower_size(bytes);
+    if (dst->kind != X64_OPD_MEM)
+        return cmpxchg_register(cx, dst, src);
+    a64_reg o = lower_read(cx, src), rax = lower_gpr(X64_RAX);
+    if (lower_is_atomic(cx, insn))
+        return cmpxchg_atomic(cx, insn, o);
+    struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
+    a64_reg differ = lower_temp(cx);
+    a64_eor_reg(b, s, differ, w.old, rax, A64_LSL, 0);
+    if (bytes < 4)
+        a64_ubfx(b, A64_W, differ, differ, 0, bytes * 8);
+    struct lower_deferred *d = lower_defer(cx, cmpxchg_fails);
+    d->back = lower_label(cx);
+    d->value = w.locked ? w.again : (uint64_t)w.mem.offset;
+    d->reg[0] = w.old;
+    d->reg[1] = w.mem.base;
+    d->reg[2] = w.mem.index;
+    d->reg[3] = (a64_reg)(w.locked | w.mem.scaled << 1 | cx->temps << 2);
+    lower_cbnz(cx, s, differ, d->label);
+    lower_rmw_end(cx, &w, o);
+    lower_flags_of_compare(cx, bytes, rax, w.old);
+    lower_bind(cx, d->back);
+    return true;
+}
+
+// ZF = (r == 0), the other flags as they were.
+static void set_zf_if_zero(struct lower_context *cx, enum a64_size s, a64_reg r)
 {
     struct a64_buf *b = cx->b;
     if (!(cx->live & FLAGS_NZC))
         return;
     lower_flags_to_hw(cx, cx->live, CF_INVERTED);
-    a64_reg u = lower_temp(cx);
+    a64_reg t = lower_temp(cx), u = lower_temp(cx);
+    a64_clz(b, s, t, r);
+    a64_lsr_imm(b, A64_W, t, t, s == A64_X ? 6 : 5);
     a64_mrs_nzcv(b, u);
     a64_bfi(b, A64_X, u, t, 30, 1);
     a64_msr_nzcv(b, u);
@@ -140,25 +215,20 @@ static void raise_here(struct lower_context *cx, const struct lower_deferred *d)
     lower_svc(cx, SVC_EMU_TRAP);
 }
 
-bool lower_cmpxchg8b(struct lower_context *cx, const struct x64_insn *insn)
+// t = 0 if rdx:rax is high:low.
+static void pair_differs(struct lower_context *cx, enum a64_size s, a64_reg t, a64_reg u, a64_reg low, a64_reg high)
+{
+    a64_eor_reg(cx->b, s, t, low, lower_gpr(X64_RAX), A64_LSL, 0);
+    a64_eor_reg(cx->b, s, u, high, lower_gpr(X64_RDX), A64_LSL, 0);
+    a64_orr_reg(cx->b, s, t, t, u, A64_LSL, 0);
+}
+
+// The exclusive loop or, with one observer, the load and the store. Out: what was there, t = 0 if it was equal.
+static void exchange_pair(struct lower_context *cx, bool wide, bool locked, a64_reg at, a64_reg low, a64_reg high, a64_reg t, a64_reg u)
 {
     struct a64_buf *b = cx->b;
-    bool wide = insn->op == X64_CMPXCHG16B, locked = lower_tso(cx);
     enum a64_size s = wide ? A64_X : A64_W;
-    a64_reg rax = lower_gpr(X64_RAX), rdx = lower_gpr(X64_RDX), rbx = lower_gpr(X64_RBX), rcx = lower_gpr(X64_RCX);
-    a64_reg at = lower_address_register(cx, insn);
-    a64_reg low = lower_temp(cx), high = lower_temp(cx), t = lower_temp(cx), u = lower_temp(cx);
-    if (at == A64_SP) {
-        at = lower_temp(cx);
-        a64_mov_reg(b, A64_X, at, A64_SP);
-    }
-    if (wide) {                                     // #GP unless aligned
-        a64_and_imm(b, A64_X, t, at, 15);
-        lower_cbnz(cx, A64_X, t, lower_defer(cx, raise_here)->label);
-    }
-    uint32_t again = lower_label(cx), store = lower_label(cx), equal = lower_label(cx);
-    if (locked)
-        a64_dmb(b, A64_ISH);
+    uint32_t again = lower_label(cx), store = lower_label(cx);
     lower_bind(cx, again);
     if (!wide) {                                    // one doubleword holds both halves
         if (locked)
@@ -171,15 +241,13 @@ bool lower_cmpxchg8b(struct lower_context *cx, const struct x64_insn *insn)
     } else {
         a64_ldp(b, s, A64_OFFSET, low, high, at, 0);
     }
-    a64_eor_reg(b, s, t, low, rax, A64_LSL, 0);
-    a64_eor_reg(b, s, u, high, rdx, A64_LSL, 0);
-    a64_orr_reg(b, s, t, t, u, A64_LSL, 0);         // 0: equal
+    pair_differs(cx, s, t, u, low, high);
     a64_reg new_low = lower_temp(cx), new_high = lower_temp(cx);
     a64_mov_reg(b, A64_X, new_low, low);
     a64_mov_reg(b, A64_X, new_high, high);
     lower_cbnz(cx, s, t, store);
-    a64_mov_reg(b, s, new_low, rbx);
-    a64_mov_reg(b, s, new_high, rcx);
+    a64_mov_reg(b, s, new_low, lower_gpr(X64_RBX));
+    a64_mov_reg(b, s, new_high, lower_gpr(X64_RCX));
     if (!wide)
         a64_orr_reg(b, A64_X, new_low, new_low, new_high, A64_LSL, 32);
     lower_bind(cx, store);
@@ -195,12 +263,57 @@ bool lower_cmpxchg8b(struct lower_context *cx, const struct x64_insn *insn)
     } else {
         a64_str_uimm(b, 3, new_low, at, 0);
     }
-    a64_clz(b, s, u, t);
-    a64_lsr_imm(b, A64_W, u, u, wide ? 6 : 5);      // 1: equal
-    set_zf(cx, u);
+}
+
+// The same as one instruction. low and high are a pair of registers as CASPAL wants it; x16 and x17 are another one.
+static void exchange_pair_atomic(struct lower_context *cx, enum a64_size s, a64_reg at, a64_reg low, a64_reg high)
+{
+    struct a64_buf *b = cx->b;
+    uint8_t mark = cx->temps;
+    a64_reg new_low;
+    do
+        new_low = lower_temp(cx);
+    while (new_low != 16 && !b->bad);
+    a64_mov_reg(b, s, low, lower_gpr(X64_RAX));
+    a64_mov_reg(b, s, high, lower_gpr(X64_RDX));
+    a64_mov_reg(b, s, new_low, lower_gpr(X64_RBX));
+    a64_mov_reg(b, s, lower_temp(cx), lower_gpr(X64_RCX));
+    lower_order_all(cx);
+    a64_caspal(b, s, low, new_low, at);
+    cx->temps = mark;
+}
+
+bool lower_cmpxchg8b(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct a64_buf *b = cx->b;
+    bool wide = insn->op == X64_CMPXCHG16B;
+    enum a64_size s = wide ? A64_X : A64_W;
+    a64_reg low = lower_temp(cx), high = lower_temp(cx), at = lower_address_register(cx, insn);
+    if (at == A64_SP) {
+        at = lower_temp(cx);
+        a64_mov_reg(b, A64_X, at, A64_SP);
+    }
+    uint8_t mark = cx->temps;
+    if (wide) {                                     // #GP unless aligned
+        a64_reg t = lower_temp(cx);
+        a64_and_imm(b, A64_X, t, at, 15);
+        lower_cbnz(cx, A64_X, t, lower_defer(cx, raise_here)->label);
+        cx->temps = mark;
+    }
+    a64_reg t, u;
+    if (lower_is_atomic(cx, insn)) {
+        exchange_pair_atomic(cx, s, at, low, high);
+        t = lower_temp(cx), u = lower_temp(cx);
+        pair_differs(cx, s, t, u, low, high);
+    } else {
+        t = lower_temp(cx), u = lower_temp(cx);
+        exchange_pair(cx, wide, lower_tso(cx), at, low, high, t, u);
+    }
+    uint32_t equal = lower_label(cx);
+    set_zf_if_zero(cx, s, t);
     lower_cbz(cx, s, t, equal);
-    a64_mov_reg(b, s, rax, low);
-    a64_mov_reg(b, s, rdx, high);
+    a64_mov_reg(b, s, lower_gpr(X64_RAX), low);
+    a64_mov_reg(b, s, lower_gpr(X64_RDX), high);
     lower_bind(cx, equal);
     return true;
 }

@@ -66,7 +66,10 @@ bool lower_bit_test(struct lower_context *cx, const struct x64_insn *insn)
     } else if (memory) {
         m = lower_tso(cx) && insn->prefixes & X64_P_LOCK ? lower_mem_register(lower_address_register(cx, insn)) : lower_address(cx, insn, log2);
     }
-    if (memory && write) {
+    if (write && lower_is_atomic(cx, insn)) {
+        static const enum lower_atomic atomics[] = { ATOMIC_SET, ATOMIC_CLEAR, ATOMIC_XOR };
+        a = lower_atomic(cx, atomics[insn->op == X64_BTS ? 0 : insn->op == X64_BTR ? 1 : 2], bytes, m.base, constant ? lower_imm(cx, s, 1ull << n) : mask);
+    } else if (memory && write) {
         w = lower_rmw_begin_at(cx, insn, bytes, m);
         a64_reg t = lower_temp(cx);
         change_bit(cx, insn->op, s, t, w.old, mask, 1ull << n);

@@ -198,12 +198,11 @@ bool lower_pause(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
-// MFENCE orders everything. LFENCE and SFENCE order non-temporal accesses, which are plain here.
+// MFENCE orders everything. LFENCE and SFENCE add nothing: non-temporal accesses are ordered like all others.
 bool lower_fence(struct lower_context *cx, const struct x64_insn *insn)
 {
-    if (!lower_tso(cx))
-        return true;
-    a64_dmb(cx->b, insn->op == X64_MFENCE ? A64_ISH : insn->op == X64_SFENCE ? A64_ISHST : A64_ISHLD);
+    if (lower_tso(cx) && insn->op == X64_MFENCE)
+        lower_order_all(cx);
     return true;
 }
 

@@ -121,6 +121,10 @@ bool lower_xchg(struct lower_context *cx, const struct x64_insn *insn)
     }
     if (x->kind == X64_OPD_MEM) {
         a64_reg value = lower_read(cx, y);
+        if (lower_is_atomic(cx, insn)) {
+            lower_write(cx, y, lower_atomic(cx, ATOMIC_SWAP, x->size, lower_address_register(cx, insn), value));
+            return true;
+        }
         struct lower_rmw w = lower_rmw_begin(cx, insn, x->size);
         lower_rmw_end(cx, &w, value);
         lower_write(cx, y, w.old);

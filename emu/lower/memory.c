@@ -4,7 +4,8 @@
 // Under MODEL_TSO every load is acquire (RCpc is enough) and every store release, in the mixed scheme that the checks of the
 // technique sheet found sound (I1 on v8.0, H4 with LRCPC, E3 with LRCPC and LSE): an access whose address is just a register
 // is LDAR or LDAPR / STLR; any other is LDR; DMB ISHLD / DMB ISHST; STR, which counts the same as add and LDAR. LRCPC2 adds a
-// signed 9-bit offset. What is often unaligned is of the second kind, too: LDAR and STLR fault there. Vector accesses are always of the second kind. Locked operations are in lower_atomic.c.
+// signed 9-bit offset. What is often unaligned is of the second kind, too: LDAR and STLR fault there. Vector accesses are always of the second
+// kind. The barriers are in order.c, locked operations in lower_atomic.c.
 #include "emu/lower/verify.h"
 
 bool lower_tso(const struct lower_context *cx)
@@ -209,7 +210,7 @@ void lower_store(struct lower_context *cx, unsigned log2_bytes, a64_reg rt, stru
         }
     }
     if (lower_tso(cx))
-        a64_dmb(b, A64_ISHST);
+        lower_order_stores(cx);
     if (mem.index != A64_ZR)
         a64_str_index(b, log2_bytes, rt, mem.base, mem.index, A64_UXTX, mem.scaled);
     else if (a64_ldst_uimm_ok(log2_bytes, mem.offset))
@@ -233,7 +234,7 @@ void lower_load_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, st
 void lower_store_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, struct lower_mem mem)
 {
     if (lower_tso(cx))
-        a64_dmb(cx->b, A64_ISHST);
+        lower_order_stores(cx);
     if (mem.index != A64_ZR)
         a64_str_v_index(cx->b, log2_bytes, vt, mem.base, mem.index, A64_UXTX, mem.scaled);
     else if (a64_ldst_uimm_ok(log2_bytes, mem.offset))
@@ -246,7 +247,7 @@ void lower_store_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, s
 void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt)
 {
     if (lower_tso(cx))
-        a64_dmb(cx->b, A64_ISHST);
+        lower_order_stores(cx);
     a64_str_pre(cx->b, lower_log2(bytes), rt, A64_SP, -(int64_t)bytes);
 }
 

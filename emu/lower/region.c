@@ -8,7 +8,11 @@
 
 // ---- labels and branches
 uint32_t lower_label(struct lower_context *cx) { return a64_label_new(&cx->labels); }
-void lower_bind(struct lower_context *cx, uint32_t label) { a64_label_bind(&cx->labels, cx->b, label); }
+void lower_bind(struct lower_context *cx, uint32_t label)
+{
+    a64_label_bind(&cx->labels, cx->b, label);
+    cx->bound = cx->b->count;
+}
 
 void lower_b(struct lower_context *cx, uint32_t label)
 {

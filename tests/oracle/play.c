@@ -366,7 +366,7 @@ static bool unaligned(ucontext_t *u, const struct lower_point *p)
         u->uc_mcontext.pc += 4;
         return true;
     }
-    if ((word & 0x3f400000) != 0x08400000)              // load exclusive
+    if ((word & 0x3f400000) != 0x08400000 && (word & 0x3f200c00) != 0x38200000)     // load exclusive, CASAL; LDADDAL, SWPAL and so on
         return false;
     uint64_t x23, x24, rip = p->rip;
     uint32_t nzcv;
