@@ -161,18 +161,14 @@ static void permute_doubles(struct lower_context *cx, a64_vreg vd, a64_vreg n, a
 // Inside each half, by an immediate or by a vector.
 static bool permute_inside(struct lower_context *cx, const struct x64_insn *insn, bool doubles)
 {
-    struct a64_buf *b = cx->b;
     bool immediate = insn->opd[2].kind == X64_OPD_IMM;
     unsigned order = (unsigned)insn->opd[2].value & 0xff;
     a64_vreg m = avx_source(cx, insn, &insn->opd[immediate ? 1 : 2]), vd = insn->opd[0].reg;
     for (unsigned half = avx_wide(insn) ? 2 : 1; half-- > 0;) {
         a64_vreg s = half ? AVX_M_HIGH : m, to = half ? AVX_HIGH : vd, n = insn->opd[1].reg;
         if (immediate) {
-            for (unsigned i = 0; i < (doubles ? 2 : 4); i++) {
-                unsigned from = doubles ? order >> (half * 2 + i) & 1 : order >> 2 * i & 3;
-                a64_ins_element(b, doubles ? 3 : 2, 16, i, s, from);
-            }
-            a64_mov_v(b, to, 16);
+            unsigned pair = order >> half * 2;
+            lower_shuffle_words(cx, to, s, doubles ? (pair & 1 ? 0xe : 4) | (pair & 2 ? 0xe0 : 0x40) : order);
             continue;
         }
         if (half) {

@@ -66,6 +66,8 @@ void lower_store_element(struct lower_context *cx, unsigned log2, a64_vreg vt, u
 // vd = the elements of n, then those of m, made narrower by emit. low: the arrangement of half the result. v16 is scratch.
 void lower_pack(struct lower_context *cx, enum a64_arr low, void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg), a64_vreg vd,
                 a64_vreg n, a64_vreg m);
+// vd = the words of v that the immediate of PSHUFD names. v20 is scratch.
+void lower_shuffle_words(struct lower_context *cx, a64_vreg vd, a64_vreg v, unsigned order);
 // A write of the byte at `r` that changes nothing: faults where a write does. value, failed: scratch.
 void lower_probe_write(struct lower_context *cx, a64_reg r, a64_reg value, a64_reg failed);
 // The same for `bytes` bytes at `at`, at most two pages: a fault is at the first byte of a page that lies in the operand. at may be sp.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// SSE and SSE2 moves and shuffles.
+// SSE and SSE2 moves.
 #include "emu/lower/lower_sse.h"
 
 // Whole registers: load, store or copy of opd[].size bytes.
@@ -86,92 +86,3 @@ static bool move_element(struct lower_context *cx, const struct x64_insn *insn)
 }
 bool lower_MOVD(struct lower_context *cx, const struct x64_insn *insn) { return move_element(cx, insn); }
 bool lower_MOVQ(struct lower_context *cx, const struct x64_insn *insn) { return move_element(cx, insn); }
-
-// ---- shuffles
-
-struct lane { a64_vreg source; unsigned index; };
-
-static bool lane_equal(struct lane a, struct lane b)
-{
-    return a.source == b.source && a.index == b.index;
-}
-
-// vd = four words, each from anywhere.
-static void gather_words(struct lower_context *cx, a64_vreg vd, const struct lane lanes[4])
-{
-    a64_dup_element(cx->b, A64_4S, 20, lanes[0].source, lanes[0].index);
-    for (unsigned i = 1; i < 4; i++)
-        if (!lane_equal(lanes[i], lanes[0]))
-            a64_ins_element(cx->b, 2, 20, i, lanes[i].source, lanes[i].index);
-    a64_mov_v(cx->b, vd, 20);
-}
-
-bool lower_PSHUFD(struct lower_context *cx, const struct x64_insn *insn)
-{
-    struct a64_buf *b = cx->b;
-    unsigned order = (unsigned)insn->opd[2].value & 0xff;
-    a64_vreg v = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
-    switch (order) {                        // what one instruction can do
-    case 0x00: case 0x55: case 0xaa: case 0xff: a64_dup_element(b, A64_4S, vd, v, order & 3); return true;
-    case 0x44: a64_dup_element(b, A64_2D, vd, v, 0); return true;
-    case 0xee: a64_dup_element(b, A64_2D, vd, v, 1); return true;
-    case 0x4e: a64_ext(b, A64_16B, vd, v, v, 8); return true;
-    case 0x39: a64_ext(b, A64_16B, vd, v, v, 4); return true;
-    case 0x93: a64_ext(b, A64_16B, vd, v, v, 12); return true;
-    case 0xb1: a64_rev64(b, A64_4S, vd, v); return true;
-    case 0x50: a64_zip1(b, A64_4S, vd, v, v); return true;
-    case 0xfa: a64_zip2(b, A64_4S, vd, v, v); return true;
-    case 0x88: a64_uzp1(b, A64_4S, vd, v, v); return true;
-    case 0xdd: a64_uzp2(b, A64_4S, vd, v, v); return true;
-    case 0xa0: a64_trn1(b, A64_4S, vd, v, v); return true;
-    case 0xf5: a64_trn2(b, A64_4S, vd, v, v); return true;
-    case 0xe4: if (v != vd) a64_mov_v(b, vd, v); return true;
-    }
-    gather_words(cx, vd, (struct lane[]){ { v, order & 3 }, { v, order >> 2 & 3 }, { v, order >> 4 & 3 }, { v, order >> 6 } });
-    return true;
-}
-
-bool lower_SHUFPS(struct lower_context *cx, const struct x64_insn *insn)
-{
-    unsigned order = (unsigned)insn->opd[2].value & 0xff;
-    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
-    if (order == 0x44) {
-        a64_zip1(cx->b, A64_2D, vd, vd, s);
-    } else if (order == 0xee) {
-        a64_zip2(cx->b, A64_2D, vd, vd, s);
-    } else if (order == 0x88) {
-        a64_uzp1(cx->b, A64_4S, vd, vd, s);
-    } else if (order == 0xdd) {
-        a64_uzp2(cx->b, A64_4S, vd, vd, s);
-    } else {
-        gather_words(cx, vd, (struct lane[]){ { vd, order & 3 }, { vd, order >> 2 & 3 }, { s, order >> 4 & 3 }, { s, order >> 6 } });
-    }
-    return true;
-}
-
-bool lower_SHUFPD(struct lower_context *cx, const struct x64_insn *insn)
-{
-    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
-    switch ((unsigned)insn->opd[2].value & 3) {
-    case 0: a64_zip1(cx->b, A64_2D, vd, vd, s); break;
-    case 1: a64_ext(cx->b, A64_16B, vd, vd, s, 8); break;
-    case 2: if (s != vd) a64_ins_element(cx->b, 3, vd, 1, s, 1); break;
-    case 3: a64_zip2(cx->b, A64_2D, vd, vd, s); break;
-    }
-    return true;
-}
-
-// Words of one half, the other half copied.
-static bool shuffle_half(struct lower_context *cx, const struct x64_insn *insn, unsigned first)
-{
-    unsigned order = (unsigned)insn->opd[2].value & 0xff;
-    a64_vreg v = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
-    a64_mov_v(cx->b, 17, v);
-    for (unsigned i = 0; i < 4; i++)
-        if ((order >> 2 * i & 3) != i)
-            a64_ins_element(cx->b, 1, 17, first + i, v, first + (order >> 2 * i & 3));
-    a64_mov_v(cx->b, vd, 17);
-    return true;
-}
-bool lower_PSHUFLW(struct lower_context *cx, const struct x64_insn *insn) { return shuffle_half(cx, insn, 0); }
-bool lower_PSHUFHW(struct lower_context *cx, const struct x64_insn *insn) { return shuffle_half(cx, insn, 4); }
