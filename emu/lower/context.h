@@ -81,10 +81,13 @@ enum { FLAGS_NZ = X64_SF | X64_ZF | X64_OF, FLAGS_NZC = FLAGS_NZ | X64_CF, FLAGS
 // ---- facts (facts.c): what is certain at a place whatever way led there
 struct lower_low { uint8_t bits, value; };      // the lowest `bits` bits of something are `value`
 struct lower_sum { uint8_t base, index, scale; struct lower_low low; };     // base + index * scale
+// Vector registers whose upper part is known to be zero: above 32 bits (all of those are in `doubles`, too), above 64 bits. lower_upper.c.
+struct lower_upper { uint16_t singles, doubles; };
 struct lower_facts {
     struct lower_low gpr[16];
     struct lower_sum sum;                       // the last one that was checked
     uint16_t high_zero;                         // ymm registers whose upper half is zero in memory (lower_avx.c)
+    struct lower_upper upper;
 };
 
 // ---- region
@@ -173,6 +176,9 @@ struct lower_context {
     // a mask in a general register that is not right yet, and on which way out of the block it is mended (lower_mask.c)
     const struct lower_insn *mask;
     bool mask_taken, mask_finishing;
+    struct lower_deferred *chain;   // a chain is being lowered (lower_chain.c): what is rare goes to its slow code
+    struct lower_deferred chain_again;
+    const struct lower_insn *no_chain_before;
     // of the floating-point instruction being lowered for FP_EXACT (lower_exact.c)
     bool exact_pending, exact_checked;
     uint8_t exact_undo, exact_reg;
@@ -182,6 +188,8 @@ struct lower_context {
 // ---- stages
 bool lower_discover(struct lower_context *cx, uint64_t rip);    // false: nothing executable at rip
 void lower_analyse(struct lower_context *cx);
+void lower_begin(struct lower_context *cx, const struct lower_insn *insn);      // this is the instruction now: state of its own, a point
+bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn);    // false: it ends the region
 typedef bool lower_function(struct lower_context *cx, const struct x64_insn *insn);
 lower_function *lower_find(enum x64_op op);                     // null: not lowered
 lower_function *lower_choose(const struct x64_insn *insn);      // the same, operands considered
@@ -202,6 +210,11 @@ void    lower_const(struct lower_context *cx, a64_reg rd, uint64_t value);
 a64_reg lower_imm(struct lower_context *cx, enum a64_size s, uint64_t value);       // ZR for 0
 void    lower_add_imm(struct lower_context *cx, enum a64_size s, a64_reg rd, a64_reg rn, int64_t value);    // any value, no flags
 void    lower_literal_v(struct lower_context *cx, a64_vreg vd, uint64_t low, uint64_t high);
+
+static inline bool lower_upper_is_zero(const struct lower_upper *u, unsigned xmm, unsigned log2_bytes)    // above an element of 4 or 8 bytes
+{
+    return xmm < 16 && (log2_bytes == 2 ? u->singles : u->doubles) >> xmm & 1;
+}
 
 // ---- memory.c
 struct lower_mem {

@@ -131,6 +131,7 @@ static void uppers(struct lower_facts *f, const struct x64_insn *x)
 void lower_facts_after(struct lower_facts *f, const struct x64_insn *x)
 {
     uppers(f, x);
+    lower_upper_after(&f->upper, x);
     if (x->form & X64_F_ALIGNED && x->opd[x->mem_operand].size >= 16 && x->opd[x->mem_operand].size <= 32)
         lower_facts_aligned(f, &x->mem, x->opd[x->mem_operand].size);
     uint16_t written = x64_gprs_written(x);
@@ -166,7 +167,9 @@ static void meet(struct lower_block *to, const struct lower_facts *from, bool *c
         return;
     }
     f->high_zero &= from->high_zero;
-    *changed |= f->high_zero != old.high_zero;
+    f->upper.singles &= from->upper.singles;
+    f->upper.doubles &= from->upper.doubles;
+    *changed |= f->high_zero != old.high_zero || f->upper.singles != old.upper.singles || f->upper.doubles != old.upper.doubles;
     for (unsigned i = 0; i < 16; i++) {
         f->gpr[i] = low_meet(old.gpr[i], from->gpr[i]);
         *changed |= f->gpr[i].bits != old.gpr[i].bits;
@@ -177,7 +180,8 @@ static void meet(struct lower_block *to, const struct lower_facts *from, bool *c
 static bool wanted(const struct lower_context *cx)
 {
     for (uint32_t i = 0; i < cx->insn_count; i++)
-        if (cx->work->insns[i].x.form & (X64_F_ALIGNED | X64_F_VEX))
+        if (cx->work->insns[i].x.form & (X64_F_ALIGNED | X64_F_VEX)
+            || x64_op_info((enum x64_op)cx->work->insns[i].x.op)->attributes & X64_A_FP)
             return true;
     return false;
 }

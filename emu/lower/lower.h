@@ -69,7 +69,9 @@ enum { LOWER_NO_CALL = 0xffffffff };
 struct lower_exit  { uint64_t target; uint32_t site, rectifier, stub; bool call, paired; };
 // From `offset` (inclusive) up to the next point's offset the x64 instruction at rip executes. `recipe` says how the
 // architectural flags are found at a fault there (see lower_recover).
-struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; };
+// retry: if not 0, a fault there is not to be shown: the thread goes on at this offset, with all registers as they are, and will be at
+// the same access again with exact state (lower_chain.c).
+struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; uint32_t retry; };
 
 struct lower_result {
     // Buffers and capacities: the caller's. Counts: filled in.

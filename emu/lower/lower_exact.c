@@ -33,7 +33,7 @@ static void leave_to_kernel(struct lower_context *cx, const struct lower_deferre
 }
 
 // MINxx and MAXxx hand an operand through: with DAZ a denormal one needs the kernel too.
-static bool selects_operand(enum x64_op op)
+bool lower_exact_selects(enum x64_op op)
 {
     switch ((int)op) {
     case X64_MINPS: case X64_MINPD: case X64_MINSS: case X64_MINSD: case X64_MAXPS: case X64_MAXPD: case X64_MAXSS: case X64_MAXSD:
@@ -43,14 +43,20 @@ static bool selects_operand(enum x64_op op)
     return false;
 }
 
-static struct lower_deferred *check(struct lower_context *cx, enum undo undo, a64_reg reg)
+void lower_exact_raised(struct lower_context *cx, a64_reg raised, bool selects)
 {
-    a64_reg raised = lower_temp(cx), watch = lower_temp(cx);
+    a64_reg watch = lower_temp(cx);
     a64_mrs_fpsr(cx->b, raised);
     a64_ldr_uimm(cx->b, 2, A64_ZERO, watch, CTX, CTX_FP_WATCH);
-    if (selects_operand((enum x64_op)cx->insn->x.op))
+    if (selects)
         a64_orr_imm(cx->b, A64_W, watch, watch, IDC);
     a64_and_reg(cx->b, A64_W, raised, raised, watch, A64_LSL, 0);
+}
+
+static struct lower_deferred *check(struct lower_context *cx, enum undo undo, a64_reg reg)
+{
+    a64_reg raised = lower_temp(cx);
+    lower_exact_raised(cx, raised, lower_exact_selects((enum x64_op)cx->insn->x.op));
     struct lower_deferred *d = lower_defer(cx, leave_to_kernel);
     d->back = lower_label(cx);
     d->reg[0] = undo;

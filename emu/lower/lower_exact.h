@@ -5,6 +5,9 @@
 
 // Lowers a floating-point instruction by the function, with the check and the way back.
 bool lower_exact(struct lower_context *cx, const struct x64_insn *insn, lower_function *function);
+// raised = not zero if what FPSR shows needs the kernel; selects: one of the operations was a minimum or maximum. Takes a temporary.
+void lower_exact_raised(struct lower_context *cx, a64_reg raised, bool selects);
+bool lower_exact_selects(enum x64_op op);
 // LDMXCSR and STMXCSR.
 bool lower_exact_load(struct lower_context *cx, const struct x64_insn *insn);
 bool lower_exact_store(struct lower_context *cx, const struct x64_insn *insn);

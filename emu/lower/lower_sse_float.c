@@ -40,6 +40,8 @@ static void mend_nan(struct lower_context *cx, const struct lower_deferred *d)
 
 void lower_sse_check_nan(struct lower_context *cx, enum a64_size s, bool is_scalar, a64_vreg first, a64_vreg second)
 {
+    if (cx->chain)                          // at its end, for all of it
+        return;
     if (cx->config->fp_model == FP_EXACT)
         lower_exact_check_result(cx);
     else
@@ -269,8 +271,11 @@ static bool from_integer(struct lower_context *cx, const struct x64_insn *insn, 
 {
     const struct x64_operand *from = &insn->opd[1];
     a64_reg r = lower_read(cx, from);
-    a64_scvtf(cx->b, to, from->size == 8 ? A64_X : A64_W, 16, r);
-    put_low(cx, to, insn->opd[0].reg, 16);
+    a64_vreg vd = insn->opd[0].reg;
+    bool alone = lower_upper_is_zero(&cx->facts.upper, vd, to == A64_X ? 3 : 2);
+    a64_scvtf(cx->b, to, from->size == 8 ? A64_X : A64_W, alone ? vd : 16, r);
+    if (!alone)
+        put_low(cx, to, vd, 16);
     return true;
 }
 bool lower_CVTSI2SS(struct lower_context *cx, const struct x64_insn *insn) { return from_integer(cx, insn, A64_W); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A region from entry to exits: walks the blocks, joins their flags, writes exits, stubs and literals.
 #include "emu/lower/facts.h"
+#include "emu/lower/lower_chain.h"
 #include "emu/lower/lower_exact.h"
 #include "emu/lower/lower_mask.h"
 #include "emu/lower/verify.h"
@@ -49,7 +50,7 @@ void lower_b_cond(struct lower_context *cx, enum a64_cond cond, uint32_t label)
 static void point(struct lower_context *cx, uint64_t rip)
 {
     struct lower_result *r = cx->result;
-    struct lower_point p = { rip, cx->b->count * 4, lower_recipe(&cx->flags) };
+    struct lower_point p = { .rip = rip, .offset = cx->b->count * 4, .recipe = lower_recipe(&cx->flags) };
     if (r->point_count && r->points[r->point_count - 1].offset == p.offset) {
         r->points[r->point_count - 1] = p;      // the instruction before it emitted nothing
         return;
@@ -80,12 +81,17 @@ bool lower_in_kernel(struct lower_context *cx, const struct x64_insn *insn)
     lower_svc(cx, SVC_EMU_INSN);
     cx->flags = lower_flags_at_entry;
     cx->facts.high_zero = 0;
+    cx->facts.upper = (struct lower_upper){ 0 };
     return true;
 }
 
 // ---- code out of line
 struct lower_deferred *lower_defer(struct lower_context *cx, void (*emit)(struct lower_context *, const struct lower_deferred *))
 {
+    if (cx->chain) {                                            // done again from its beginning, never emitted itself
+        cx->chain_again = (struct lower_deferred){ .label = cx->chain->label };
+        return &cx->chain_again;
+    }
     if (cx->deferred_count >= LOWER_DEFERRED - 1) {
         cx->full = true;
         return &cx->work->deferred[LOWER_DEFERRED - 1];     // written, never read: the region is thrown away
@@ -262,8 +268,12 @@ static uint32_t arm_registers(uint16_t gprs)
     return set;
 }
 
-// False: the instruction ends the region here.
-static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
+static bool resumes(const struct x64_insn *x)
+{
+    return x64_op_info(x->op)->attributes & X64_A_STRING && x->prefixes & (X64_P_REP | X64_P_REPNE);
+}
+
+void lower_begin(struct lower_context *cx, const struct lower_insn *insn)
 {
     const struct x64_insn *x = &insn->x;
     cx->insn = insn;
@@ -273,11 +283,16 @@ static bool lower_one(struct lower_context *cx, const struct lower_insn *insn)
     cx->loose = 0;
     cx->unaligned = lower_tso(cx) && cx->config->is_unaligned && cx->config->is_unaligned(cx->source->context, x->rip);
     // A REP string instruction changes registers before it is over, so its own faults need the flags too.
-    bool resumes = x64_op_info(x->op)->attributes & X64_A_STRING && x->prefixes & (X64_P_REP | X64_P_REPNE);
-    lower_flags_protect(cx, arm_registers(x64_gprs_written(x)), resumes ? X64_ARITH_FLAGS : insn->live & ~x64_flags_killed(x));
+    lower_flags_protect(cx, arm_registers(x64_gprs_written(x)), resumes(x) ? X64_ARITH_FLAGS : insn->live & ~x64_flags_killed(x));
     cx->temps = 0;
     lower_point_here(cx);
-    lower_function *function = resumes && cx->config->step ? lower_in_kernel : lower_choose(x);
+}
+
+bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn)
+{
+    const struct x64_insn *x = &insn->x;
+    lower_begin(cx, insn);
+    lower_function *function = resumes(x) && cx->config->step ? lower_in_kernel : lower_choose(x);
     struct x64_insn loose;
     if (insn->loose) {
         lower_verify_operands(cx, insn, &loose);
@@ -347,6 +362,7 @@ static void lower_block(struct lower_context *cx, struct lower_block *k)
     cx->flags = k->inherits ? k->flags : lower_flags_at_entry;
     cx->facts = k->facts;
     cx->mask = 0;
+    cx->no_chain_before = 0;
     bool verified = cx->config->verify && k->entry;
     uint32_t call = call_entry(cx, k);
     if (verified) {                         // before the label: who comes from inside is checked there
@@ -366,7 +382,10 @@ static void lower_block(struct lower_context *cx, struct lower_block *k)
     for (unsigned j = 0; j < k->count; j++) {
         if (cx->config->verify && (j || !verified || k->predecessors))
             lower_verify_segment(cx, k, j);
-        if (!lower_one(cx, &cx->work->insns[k->first + j]))
+        unsigned chained = lower_chain(cx, &cx->work->insns[k->first + j], k->count - j);
+        if (chained)
+            j += chained - 1;
+        else if (!lower_instruction(cx, &cx->work->insns[k->first + j]))
             return;
     }
     cx->loose = 0;

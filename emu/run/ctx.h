@@ -44,7 +44,9 @@
 #define CTX_FP_WATCH        0x78   // u32: bits of FPSR that send an instruction to the kernel (FP_EXACT, emu/lower/lower_exact.c)
 #define CTX_FP_EXACT        0x7c   // u32: 1 if x64 code of this thread runs in FP_EXACT, for good
 #define CTX_SWITCHES        0x80   // u64: transitions between x64 and EC code
-#define CTX_FP_FORM         0x88   // u32: 1 while FPCR and FPSR are as FP_EXACT wants them, 0 while they are as native code does
+#define CTX_FP_FORM         0x88   // u32: 0 while FPCR and FPSR are as native code wants them, or one of:
+#define CTX_FORM_EXACT      1      // as FP_EXACT wants them
+#define CTX_FORM_IE         2      // as native code does, but for FPSR.IOC: MXCSR.IE is set, whatever it says (emu/lower/lower_chain.c)
 #define CTX_SPILL           0x90   // 16 * u64: the lowering's own spill slots
 #define CTX_YMM_HIGH        0x110  // 16 * 16 bytes
 #define CTX_X87_REGISTERS   0x210  // 8 * 16 bytes; from here on struct x87_state (emu/x87/x87.h)

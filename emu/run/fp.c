@@ -6,7 +6,7 @@
 #include "emu/sse/sse.h"
 #include "mm/user.h"
 
-enum { FPCR_FZ = 1 << 24, FPSR_ALL = 0x9f, FPSR_IDC = 0x80, MXCSR_MASKS = 0x1f80, MXCSR_DE = 2, MXCSR_DAZ = 0x40, MXCSR_FTZ = 0x8000 };
+enum { FPCR_FZ = 1 << 24, FPSR_IOC = 1, FPSR_ALL = 0x9f, FPSR_IDC = 0x80, MXCSR_MASKS = 0x1f80, MXCSR_IE = 1, MXCSR_DE = 2, MXCSR_DAZ = 0x40, MXCSR_FTZ = 0x8000 };
 
 #define GET(name) ({ uint64_t v_; __asm__ volatile("mrs %0, " name : "=r"(v_)); (uint32_t)v_; })
 #define FPCR_GET() GET("s3_3_c4_c4_0")
@@ -74,13 +74,18 @@ static void exact_put(struct emu_process *p, const struct trap_frame *frame, uin
 
 static bool is_exact(struct emu_process *p, const struct trap_frame *frame)
 {
-    return word_get(p, frame, CTX_FP_FORM) == 1;
+    return word_get(p, frame, CTX_FP_FORM) == CTX_FORM_EXACT;
+}
+
+static bool is_invalid_aside(struct emu_process *p, const struct trap_frame *frame)
+{
+    return word_get(p, frame, CTX_FP_FORM) == CTX_FORM_IE;
 }
 
 uint32_t fp_mxcsr(struct emu_process *p, const struct trap_frame *frame)
 {
     uint32_t kept = word_get(p, frame, CTX_MXCSR);
-    return is_exact(p, frame) ? kept & 0xffff : native_get(kept);
+    return is_exact(p, frame) ? kept & 0xffff : native_get(kept) | (is_invalid_aside(p, frame) ? MXCSR_IE : 0);
 }
 
 void fp_set_mxcsr(struct emu_process *p, const struct trap_frame *frame, uint32_t mxcsr)
@@ -90,6 +95,7 @@ void fp_set_mxcsr(struct emu_process *p, const struct trap_frame *frame, uint32_
         return;
     }
     word_put(p, frame, CTX_MXCSR, mxcsr & CTX_MXCSR_BITS);
+    word_put(p, frame, CTX_FP_FORM, 0);
     native_put(mxcsr);
 }
 
@@ -106,15 +112,18 @@ void fp_enter(struct emu_process *p, struct trap_frame *frame)
     if (!word_get(p, frame, CTX_FP_EXACT))      // the shadow stack may still lead into code of FP_FAST
         shadow_empty(p, frame);
     word_put(p, frame, CTX_FP_EXACT, 1);
-    word_put(p, frame, CTX_FP_FORM, 1);
+    word_put(p, frame, CTX_FP_FORM, CTX_FORM_EXACT);
     exact_put(p, frame, mxcsr);
 }
 
 void fp_leave(struct emu_process *p, const struct trap_frame *frame)
 {
-    if (!is_exact(p, frame))
+    if (is_exact(p, frame))
+        native_put(word_get(p, frame, CTX_MXCSR));
+    else if (is_invalid_aside(p, frame))
+        registers_put(FPCR_GET(), FPSR_GET() | FPSR_IOC);
+    else
         return;
-    native_put(word_get(p, frame, CTX_MXCSR));
     word_put(p, frame, CTX_FP_FORM, 0);
 }
 
@@ -160,6 +169,8 @@ void emu_show_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t *fpcr, uint3
     uint32_t mxcsr = word_get(p, &at, CTX_MXCSR);
     if (is_exact(p, &at))
         native_of(mxcsr, fpcr, fpsr);
+    else if (is_invalid_aside(p, &at))
+        *fpsr |= FPSR_IOC;
     for (unsigned i = 0; i < KEPT_BITS; i++)
         *fpcr |= !(mxcsr & kept_bits[i].mxcsr) == kept_bits[i].inverted ? kept_bits[i].fpcr : 0;
 }

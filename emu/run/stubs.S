@@ -166,6 +166,12 @@ exact_from_native:
     ldr w12, [x28, #CTX_FP_FORM]
     cbz w12, 9f
     str wzr, [x28, #CTX_FP_FORM]
+    tbz w12, #1, 7f                 // not CTX_FORM_IE
+    mrs x12, s3_3_c4_c4_1
+    orr x12, x12, #1
+    msr s3_3_c4_c4_1, x12
+    b 9f
+7:
     ldr w12, [x28, #CTX_MXCSR]
     mxcsr_to_arm 12, 15, 16
 9:

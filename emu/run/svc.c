@@ -231,6 +231,10 @@ static enum emu_outcome retry_locked(struct emu_process *p, struct trap_frame *f
     const struct lower_point *point = region && region->dead && !region->once ? region_point(region, frame->elr) : NULL;
     if (!point || shadow_is_access(*(uint32_t *)cache_pointer(region->cache, frame->elr)))
         return EMU_NOT_MINE;
+    if (point->retry) {
+        frame->elr = region->code_va + point->retry;
+        return EMU_RESUME;
+    }
     uint64_t code_va;
     struct exception exception;
     struct trap_frame x64 = *frame;
@@ -305,6 +309,9 @@ enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame, uva_
         outcome = NT_ERROR(cache_map(region->cache, p->as, mapped)) ? EMU_EXCEPTION : EMU_RESUME;
     } else if (is_shadow_fault(region, frame)) {
         shadow_repair(p, frame, cpu_area);
+        outcome = EMU_RESUME;
+    } else if (point && point->retry) {
+        frame->elr = region->code_va + point->retry;
         outcome = EMU_RESUME;
     } else if (point && read_own_code(region, frame)) {
         state_to_x64(p, frame, point);

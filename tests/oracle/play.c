@@ -112,6 +112,14 @@ static uint64_t translate(uint64_t rip, bool once)
     return address;
 }
 
+static uint64_t region_of(uint64_t pc)      // where its code starts
+{
+    uint64_t start = 0;
+    for (unsigned i = 0; i < region_count && ARM_BASE + regions[i].start * 4ull <= pc; i++)
+        start = ARM_BASE + regions[i].start * 4ull;
+    return start;
+}
+
 static const struct lower_point *find_point(uint64_t pc)
 {
     for (unsigned i = 0; i < region_count; i++) {
@@ -152,6 +160,7 @@ static uint64_t *arm_register(ucontext_t *u, unsigned x64)
 }
 
 static uint32_t *df(void) { return (uint32_t *)(CTX_BASE + CTX_DF); }
+static uint32_t *fp_form(void) { return (uint32_t *)(CTX_BASE + CTX_FP_FORM); }
 
 static void finish(ucontext_t *u, unsigned how, uint64_t rip, uint32_t flags)
 {
@@ -164,7 +173,7 @@ static void finish(ucontext_t *u, unsigned how, uint64_t rip, uint32_t flags)
     memcpy(result.fx + ORACLE_FX_XMM, fpsimd(u)->vregs, 256);
     memcpy(result.high, (void *)(CTX_BASE + CTX_YMM_HIGH), sizeof result.high);
     uint32_t fpsr = fpsimd(u)->fpsr;
-    result.fx[ORACLE_FX_MXCSR] |= (uint8_t)((fpsr & 1) | (fpsr >> 1 & 15) << 2);
+    result.fx[ORACLE_FX_MXCSR] |= (uint8_t)((fpsr & 1) | (fpsr >> 1 & 15) << 2 | (*fp_form() == CTX_FORM_IE));
     running = false;
     *fpsimd(u) = home_fp;
     u->uc_mcontext = home;
@@ -271,6 +280,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
         memcpy(fpsimd(u)->vregs, vector.in.fx + ORACLE_FX_XMM, 256);
         memcpy((void *)(CTX_BASE + CTX_YMM_HIGH), vector.in.high, sizeof vector.in.high);
         fpsimd(u)->fpsr = 0;
+        *fp_form() = 0;
         go(u, vector.code_va);
         return;
     }
@@ -391,6 +401,10 @@ static void on_fault(int number, siginfo_t *info, void *context)
     if (!p) {
         fprintf(stderr, "play: signal %d at pc %#llx, address %p, vector %u\n", number, (unsigned long long)u->uc_mcontext.pc, info->si_addr, vector.number);
         _exit(4);
+    }
+    if (p->retry && number == SIGSEGV) {
+        u->uc_mcontext.pc = region_of(u->uc_mcontext.pc) + p->retry;
+        return;
     }
     finish(u, number == SIGILL ? ORACLE_INVALID_OPCODE : ORACLE_PAGE_FAULT, p->rip, flags_now(u, p));
     if (number == SIGILL)

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+// Floating-point instructions that are checked together: see lower_chain.c.
+#pragma once
+#include "emu/lower/context.h"
+
+// Lowers a chain that begins with `first`, of which `available` instructions lie in the block. Returns how many it took; 0: there is none.
+unsigned lower_chain(struct lower_context *cx, const struct lower_insn *first, unsigned available);
