@@ -130,14 +130,4 @@ void lower_analyse(struct lower_context *cx)
             k->read_in = a.read;
         }
     }
-    // A block with one predecessor, lowered before it, takes over the flags as they are; all others get them canonical.
-    for (uint32_t i = 0; i < cx->block_count; i++) {
-        struct lower_block *k = &blocks[i];
-        k->inherits = false;
-        if (k->entry || k->predecessors != 1)
-            continue;
-        for (uint32_t j = 0; j < i; j++)
-            if (blocks[j].next == (int)i || blocks[j].taken == (int)i)
-                k->inherits = true;
-    }
 }

@@ -36,7 +36,7 @@
 //   lower_flags_hw (NZCV holds them), lower_flags_logic (N and Z come from a register's value, CF = OF = 0), lower_flags_fcmp
 //   (NZCV as FCMP left it: UCOMISS and friends) and, for PF and AF, one of the lower_pa_* below. Do not write NZCV otherwise, unless between
 //   lower_nzcv_save and lower_nzcv_restore. lower_condition(cx, cc) turns an x64 condition into something to branch or select on.
-//   At region entries, exits, at every svc and at joins flags are canonical (emu/run/ctx.h): lower_flags_canonical.
+//   At region entries and at every svc flags are canonical (emu/run/ctx.h): lower_flags_canonical. At joins they stay as they are: join.c.
 #pragma once
 #include "emu/a64/a64.h"
 #include "emu/lower/lower.h"
@@ -45,7 +45,7 @@
 
 enum { LOWER_REG_LOOSE = 16 };          // register operand that stands for an immediate read from the code (verify.c)
 enum {
-    LOWER_INSNS = 512, LOWER_BLOCKS = 256, LOWER_LABELS = 4096, LOWER_FIXUPS = 4096, LOWER_DEFERRED = 768, LOWER_LITERALS = 512,
+    LOWER_INSNS = 512, LOWER_BLOCKS = 256, LOWER_LABELS = 4096, LOWER_FIXUPS = 4096, LOWER_DEFERRED = 768, LOWER_LITERALS = 512, LOWER_VERSIONS = 1024,
     LOWER_DEFAULT_INSNS = 256,
 };
 
@@ -116,13 +116,23 @@ struct lower_block {
     uint16_t live_in, read_in;      // observed, really read from its start on
     uint16_t next_read, taken_read, next_observed, taken_observed;  // behind a way out of the region
     uint16_t predecessors;
-    uint32_t label;
+    int16_t  versions;              // in work->versions, the youngest first; -1: none
+    int16_t  loop_head;             // of the innermost loop, -1: none; loop_insns: how long it is
+    uint16_t loop_insns;
     uint8_t  end;                   // enum lower_end
     bool     entry;                 // may be entered from outside
-    bool     inherits;              // flags at its start are as its only predecessor left them, in `flags`
     bool     reached;               // of facts.c: `facts`, at its start, are those of some way into it
     struct lower_facts facts;
+};
+
+// One emission of a block, for one state of the flags at its start (join.c).
+struct lower_version {
     struct lower_flags flags;
+    uint32_t label, offset;         // offset: once emitted
+    int16_t  block, same;           // same: an older version of the block, -1: none
+    bool     emitted;
+    bool     enters;                // the region's entry at the block
+    bool     head;                  // a branch leads back to it
 };
 
 struct lower_context;
@@ -133,6 +143,7 @@ struct lower_deferred {
     struct lower_flags flags;
     uint16_t live, read;
     const struct lower_insn *insn;
+    const struct lower_block *block;
     uint64_t value;
     a64_reg  reg[4];
 };
@@ -142,6 +153,7 @@ struct lower_literal { uint64_t low, high; uint32_t label; bool wide; };
 struct lower_work {
     struct lower_insn insns[LOWER_INSNS];
     struct lower_block blocks[LOWER_BLOCKS];
+    struct lower_version versions[LOWER_VERSIONS];
     uint64_t starts[LOWER_BLOCKS * 2];
     uint32_t label_offsets[LOWER_LABELS];
     struct a64_fixup fixups[LOWER_FIXUPS];
@@ -157,7 +169,10 @@ struct lower_context {
     struct lower_work *work;
     struct a64_buf *b;
     struct a64_labels labels;
-    uint32_t insn_count, block_count, deferred_count, literal_count;
+    uint32_t insn_count, block_count, deferred_count, literal_count, version_count;
+    uint32_t pending;               // no block before this one has a version that is not emitted yet
+    uint32_t loop_budget, join_budget;      // x64 instructions that further versions of blocks in loops, of others, may have
+    int follow;                     // the version into which the code falls, -1: it does not
     uint32_t max_insns;
     uint64_t requested;             // the region's address
     uint64_t first, last;           // bytes read
@@ -256,6 +271,7 @@ void lower_pa_canonical(struct lower_context *cx);                              
 void lower_flags_canonical(struct lower_context *cx, uint16_t mask);            // makes those flags canonical
 void lower_flags_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf polarity);    // SF ZF OF in NZCV and CF as INVERTED or DIRECT
 bool lower_flags_are_canonical(const struct lower_flags *f, uint16_t mask);
+bool lower_flags_fit(const struct lower_flags *f, const struct lower_flags *g, uint16_t live);
 void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live);  // written: arm64 registers about to change
 a64_reg lower_selector(struct lower_context *cx, unsigned segment);              // what a segment register reads as
 a64_reg lower_cf_bit(struct lower_context *cx);                                 // CF as 0 or 1 in a register
@@ -287,6 +303,16 @@ void lower_flags_from_word(struct lower_context *cx, a64_reg r, bool overflow);
 // NZCV, PF and AF of a - b or a + b, all still in registers; result is what came out. Only what is live. lower_alu.c.
 void lower_flags_of_sum(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, a64_reg b, a64_reg result);
 void lower_flags_of_compare(struct lower_context *cx, unsigned bytes, a64_reg a, a64_reg b);    // of a - b, which nobody keeps
+
+// ---- join.c: versions of blocks, by their index
+void lower_join_begin(struct lower_context *cx);
+int  lower_join(struct lower_context *cx, int block);           // for control that goes to the block now; may make the flags canonical
+int  lower_join_fall(struct lower_context *cx, int block);      // the same for falling into it: perhaps one more, to save a branch
+int  lower_join_find(struct lower_context *cx, int block);      // the same without emitting code; -1: there is none
+int  lower_join_canonical(struct lower_context *cx, int block);
+bool lower_join_fits(const struct lower_context *cx, int block);        // whether lower_join would not emit code
+uint32_t lower_join_label(struct lower_context *cx, int version);       // to branch to
+int  lower_join_next(struct lower_context *cx);                 // one that is not emitted yet, in the order of addresses; -1: none
 
 // ---- region.c
 uint32_t lower_label(struct lower_context *cx);

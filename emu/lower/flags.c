@@ -291,6 +291,29 @@ void lower_flags_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf wa
     f->cf = (uint8_t)want;
 }
 
+// What is live in the state f is where a version made for g expects it.
+bool lower_flags_fit(const struct lower_flags *f, const struct lower_flags *g, uint16_t live)
+{
+    bool fcmp = f->nz == NZ_FCMP || g->nz == NZ_FCMP;
+    if (fcmp && live && (f->nz != g->nz || f->pa != g->pa))
+        return false;
+    if (live & FLAGS_PA) {
+        static const bool one[] = { [PA_CMP] = true, [PA_ADD] = true, [PA_SUB] = true, [PA_LOGIC] = true, [PA_CMP_IMM] = true,
+                                    [PA_ADD_IMM] = true, [PA_SUB_IMM] = true, [PA_DOUBLE] = true, [PA_NEG] = true, [PA_FCMP] = false };
+        static const bool two[] = { [PA_CMP] = true, [PA_ADD] = true, [PA_SUB] = true, [PA_CMP_IMM] = true, [PA_ADD_IMM] = true,
+                                    [PA_SUB_IMM] = true, [PA_FCMP] = false };
+        if (f->pa != g->pa || (one[f->pa] && f->pa_a != g->pa_a) || (two[f->pa] && f->pa_b != g->pa_b))
+            return false;
+    }
+    if (live & FLAGS_NZ) {
+        if (f->nz != g->nz)
+            return false;
+        if (f->nz == NZ_LOGIC && (f->nz_reg != g->nz_reg || f->nz_size != g->nz_size || f->cf != g->cf || (g->hw_too && !f->hw_too)))
+            return false;
+    }
+    return !(live & X64_CF) || f->cf == g->cf;
+}
+
 bool lower_flags_are_canonical(const struct lower_flags *f, uint16_t mask)
 {
     if (mask & FLAGS_PA && f->pa != PA_CANONICAL)

@@ -82,7 +82,7 @@ struct lower_result {
     bool returns;                 // shadow entries may lead into it
     uint64_t first, last;         // x64 byte range read [first, last): what a write must hit to invalidate the region
     uint32_t x64_instructions, x64_bytes;
-    // Heads of blocks where flags are canonical; every loop has one. Any word there may become `svc #SVC_EMU_LEAVE`.
+    // Starts of blocks; every loop has one. Any word there may become `svc #SVC_EMU_LEAVE`: rip and flags are its point's.
     // Not wanted if the capacity is 0.
     struct lower_entry *heads;    uint32_t head_capacity, head_count;
     // With verify: the bytes at entries[0] that are compared first, those whose mask is 0 excepted, and the exit (an index, LOWER_NO_EXIT:

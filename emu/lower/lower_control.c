@@ -85,7 +85,7 @@ static void push_shadow(struct lower_context *cx)
     if (back < 0)
         return;
     cx->result->returns = true;
-    a64_label_use(&cx->labels, cx->b, cx->work->blocks[back].label, A64_REACH_19);
+    a64_label_use(&cx->labels, cx->b, lower_join_label(cx, lower_join_canonical(cx, back)), A64_REACH_19);
     a64_adr(cx->b, 30, 0);
     a64_stp(cx->b, A64_X, A64_PRE, 10, 30, 14, -16);        // CTX_SHADOW_PUSH
 }

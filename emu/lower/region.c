@@ -98,7 +98,7 @@ struct lower_deferred *lower_defer(struct lower_context *cx, void (*emit)(struct
     }
     struct lower_deferred *d = &cx->work->deferred[cx->deferred_count++];
     *d = (struct lower_deferred){ .emit = emit, .label = lower_label(cx), .flags = cx->flags, .live = cx->live, .read = cx->read,
-                                   .insn = cx->insn };
+                                   .insn = cx->insn, .block = cx->block };
     return d;
 }
 
@@ -162,8 +162,11 @@ void lower_go_call(struct lower_context *cx, int back, uint64_t rip)
 {
     cx->result->returns = true;
     leave(cx, rip, true);
-    if (back != (int)(cx->block - cx->work->blocks) + 1)
-        lower_b(cx, cx->work->blocks[back].label);
+    int version = lower_join_canonical(cx, back);
+    if (cx->work->versions[version].emitted)
+        lower_b(cx, lower_join_label(cx, version));
+    else
+        cx->follow = version;
 }
 
 void lower_go_x9(struct lower_context *cx)
@@ -178,12 +181,7 @@ void lower_go(struct lower_context *cx, int block, uint64_t rip)
         leave(cx, rip, false);
         return;
     }
-    struct lower_block *to = &cx->work->blocks[block];
-    if (to->inherits)
-        to->flags = cx->flags;
-    else
-        lower_flags_canonical(cx, to->live_in);
-    lower_b(cx, to->label);
+    lower_b(cx, lower_join_label(cx, lower_join(cx, block)));
 }
 
 static void deferred_edge(struct lower_context *cx, const struct lower_deferred *d)
@@ -193,14 +191,13 @@ static void deferred_edge(struct lower_context *cx, const struct lower_deferred 
         lower_go_x9(cx);
         return;
     }
-    lower_go(cx, (int)(int64_t)d->value, cx->work->blocks[d->reg[0] | d->reg[1] << 8].taken_rip);
+    lower_go(cx, d->block->taken, d->block->taken_rip);
 }
 
 // The way on which a mask is mended first (lower_mask.c).
 static void deferred_mask_edge(struct lower_context *cx, const struct lower_deferred *d)
 {
-    lower_mask_finish(cx, &cx->work->insns[d->reg[2] | d->reg[3] << 8]);
-    lower_flags_canonical(cx, X64_ARITH_FLAGS & cx->live);
+    lower_mask_finish(cx, &cx->work->insns[d->value]);
     deferred_edge(cx, d);
 }
 
@@ -209,53 +206,36 @@ uint32_t lower_taken_label(struct lower_context *cx)
 {
     const struct lower_block *k = cx->block;
     bool mask = cx->mask && cx->mask_taken;
-    if (k->taken >= 0 && mask) {
-        cx->work->blocks[k->taken].flags = lower_flags_at_entry;        // if it inherits
-    } else if (k->taken >= 0) {
-        struct lower_block *to = &cx->work->blocks[k->taken];
-        if (to->inherits)
-            to->flags = cx->flags;
-        if (to->inherits || lower_flags_are_canonical(&cx->flags, to->live_in))
-            return to->label;
-    }
+    int version = k->taken >= 0 && !mask ? lower_join_find(cx, k->taken) : -1;
+    if (version >= 0)
+        return lower_join_label(cx, version);
     struct lower_deferred *d = lower_defer(cx, mask ? deferred_mask_edge : deferred_edge);
-    uint32_t at = mask ? (uint32_t)(cx->mask - cx->work->insns) : 0;
-    d->reg[2] = at & 255;
-    d->reg[3] = (uint8_t)(at >> 8);
-    uint32_t self = (uint32_t)(k - cx->work->blocks);
-    d->value = (uint64_t)(int64_t)k->taken;
-    d->reg[0] = self & 255;
-    d->reg[1] = (uint8_t)(self >> 8);
+    d->value = mask ? (uint64_t)(cx->mask - cx->work->insns) : 0;
     return d->label;
 }
 
-// Before a conditional branch: if both ways want canonical flags, make them so once, before the branch; likewise if the branch goes
-// back, to the head of a loop, where code out of line would cost a jump each time round.
+// Before a conditional branch back to the head of a loop that must have the flags canonical: makes them so, because code out of line would
+// cost a jump each time round.
 void lower_join_early(struct lower_context *cx)
 {
     const struct lower_block *k = cx->block, *blocks = cx->work->blocks;
-    bool next = k->next < 0 || !blocks[k->next].inherits, taken = k->taken < 0 || !blocks[k->taken].inherits;
-    uint16_t need_next = k->next < 0 ? X64_ARITH_FLAGS : blocks[k->next].live_in;
-    uint16_t need_taken = k->taken < 0 ? X64_ARITH_FLAGS : blocks[k->taken].live_in;
-    bool back = k->taken >= 0 && &blocks[k->taken] <= k;
-    if (taken && (back || (next && need_next == need_taken)) && !lower_flags_are_canonical(&cx->flags, need_taken))
-        lower_flags_canonical(cx, need_taken | cx->live | (x64_flags_read(&cx->insn->x) & X64_ARITH_FLAGS));
+    if (k->taken >= 0 && &blocks[k->taken] <= k && !lower_join_fits(cx, k->taken))
+        lower_flags_canonical(cx, blocks[k->taken].live_in | cx->live | (x64_flags_read(&cx->insn->x) & X64_ARITH_FLAGS));
 }
 
 // Falls out of the block into `next`.
 static void fall(struct lower_context *cx, const struct lower_block *k)
 {
-    int index = (int)(k - cx->work->blocks);
-    struct lower_block *to = &cx->work->blocks[k->next >= 0 ? k->next : 0];
-    bool verified = cx->config->verify && to->entry;       // its entry's check lies between
-    if (k->next >= 0 && k->next == index + 1 && !verified) {
-        if (to->inherits)
-            to->flags = cx->flags;
-        else
-            lower_flags_canonical(cx, to->live_in);
+    if (k->next < 0) {
+        leave(cx, k->next_rip, false);
         return;
     }
-    lower_go(cx, k->next, k->next_rip);
+    bool verified = cx->config->verify && cx->work->blocks[k->next].entry;      // its entry's check lies between
+    int v = lower_join_fall(cx, k->next);
+    if (cx->work->versions[v].emitted || verified)
+        lower_b(cx, lower_join_label(cx, v));
+    else
+        cx->follow = v;
 }
 
 // ---- instructions
@@ -335,19 +315,16 @@ static void call_entry_away(struct lower_context *cx, const struct lower_deferre
     lower_b(cx, d->back);
 }
 
-// Where paired calls of the region's address enter: one word before it, or out of line if control comes to it from the block before.
-static uint32_t call_entry(struct lower_context *cx, const struct lower_block *k)
+// Where paired calls of the region's address enter: one word before it, or out of line if the code before falls into it.
+static uint32_t call_entry(struct lower_context *cx, const struct lower_version *version, bool fallen_into)
 {
-    int index = (int)(k - cx->work->blocks);
-    if (k->rip != cx->requested || !cx->config->stub_return)
+    const struct lower_block *k = cx->block;
+    if (k->rip != cx->requested || !version->enters || !cx->config->stub_return)
         return LOWER_NO_CALL;
-    const struct lower_block *before = k - 1;
-    bool falls = index && (before->back == index || ((before->end == END_NEXT || before->end == END_BRANCH) && before->next == index));
-    if (falls) {
-        cx->insn = &cx->work->insns[k->first];
+    if (fallen_into) {
         struct lower_deferred *d = lower_defer(cx, call_entry_away);
         d->value = cx->result->entry_count;
-        d->back = k->label;
+        d->back = version->label;
         return LOWER_NO_CALL;                   // until then
     }
     uint32_t call = cx->b->count * 4;
@@ -356,31 +333,29 @@ static uint32_t call_entry(struct lower_context *cx, const struct lower_block *k
     return call;
 }
 
-static void lower_block(struct lower_context *cx, struct lower_block *k)
+static void lower_block(struct lower_context *cx, struct lower_version *version, bool fallen_into)
 {
+    const struct lower_block *k = &cx->work->blocks[version->block];
     cx->block = k;
-    cx->flags = k->inherits ? k->flags : lower_flags_at_entry;
+    cx->insn = &cx->work->insns[k->first];
+    cx->flags = version->flags;
     cx->facts = k->facts;
     cx->mask = 0;
     cx->no_chain_before = 0;
-    bool verified = cx->config->verify && k->entry;
-    uint32_t call = call_entry(cx, k);
-    if (verified) {                         // before the label: who comes from inside is checked there
+    version->emitted = true;
+    bool enters = k->entry && version->enters;
+    uint32_t call = call_entry(cx, version, fallen_into);
+    if (cx->config->verify && enters) {     // before the label: who comes from inside is checked there
         entry(cx, k, call);
         lower_verify_entry(cx, k);
     }
-    lower_bind(cx, k->label);
-    if (k->entry && !verified)
+    lower_bind(cx, version->label);
+    version->offset = cx->b->count * 4;
+    point(cx, k->rip);
+    if (enters && !cx->config->verify)
         entry(cx, k, call);
-    if (!k->inherits && cx->result->head_capacity) {
-        struct lower_result *r = cx->result;
-        if (r->head_count >= r->head_capacity)
-            cx->full = true;
-        else
-            r->heads[r->head_count++] = (struct lower_entry){ k->rip, cx->b->count * 4, LOWER_NO_CALL, ENTRY_R };
-    }
     for (unsigned j = 0; j < k->count; j++) {
-        if (cx->config->verify && (j || !verified || k->predecessors))
+        if (cx->config->verify && (j || !enters || k->predecessors))
             lower_verify_segment(cx, k, j);
         unsigned chained = lower_chain(cx, &cx->work->insns[k->first + j], k->count - j);
         if (chained)
@@ -396,6 +371,28 @@ static void lower_block(struct lower_context *cx, struct lower_block *k)
         fall(cx, k);
 }
 
+// Everything that is asked for: versions of blocks that follow each other as the code falls, else in the order of addresses.
+static void lower_versions(struct lower_context *cx)
+{
+    for (int v; (v = lower_join_next(cx)) >= 0;)
+        for (bool fallen_into = false; v >= 0; v = cx->follow, fallen_into = true) {
+            cx->follow = -1;
+            lower_block(cx, &cx->work->versions[v], fallen_into);
+        }
+}
+
+static void heads(struct lower_context *cx)
+{
+    struct lower_result *r = cx->result;
+    for (uint32_t i = 0; i < cx->version_count && r->head_capacity; i++) {
+        const struct lower_version *v = &cx->work->versions[i];
+        if (v->head && r->head_count >= r->head_capacity)
+            cx->full = true;
+        else if (v->head)
+            r->heads[r->head_count++] = (struct lower_entry){ cx->work->blocks[v->block].rip, v->offset, LOWER_NO_CALL, ENTRY_R };
+    }
+}
+
 static void tail(struct lower_context *cx)
 {
     for (uint32_t i = 0; i < cx->deferred_count; i++) {         // may grow while it runs
@@ -406,15 +403,14 @@ static void tail(struct lower_context *cx)
         cx->read = d->read;
         cx->temps = 0;
         cx->loose = 0;
-        for (unsigned j = 0; j < cx->block_count; j++) {
-            const struct lower_block *k = &cx->work->blocks[j];
-            if (d->insn >= &cx->work->insns[k->first] && d->insn < &cx->work->insns[k->first + k->count])
-                cx->block = k;
-        }
+        cx->block = d->block;
+        cx->facts = (struct lower_facts){ 0 };
         lower_bind(cx, d->label);
         lower_point_here(cx);
         d->emit(cx, d);
+        lower_versions(cx);                 // what only this asked for
     }
+    heads(cx);
     for (unsigned wide = 2; wide-- > 0;)
         for (uint32_t i = 0; i < cx->literal_count; i++) {
             const struct lower_literal *l = &cx->work->literals[i];
@@ -452,10 +448,11 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
         return LOWER_NOT_EXECUTABLE;
     lower_analyse(&cx);
     lower_facts_find(&cx);
+    lower_join_begin(&cx);
     for (uint32_t i = 0; i < cx.block_count; i++)
-        work->blocks[i].label = lower_label(&cx);
-    for (uint32_t i = 0; i < cx.block_count; i++)
-        lower_block(&cx, &work->blocks[i]);
+        if (work->blocks[i].entry)
+            work->versions[lower_join_canonical(&cx, (int)i)].enters = true;
+    lower_versions(&cx);
     if (!cx.block_count) {
         // Bytes are there but make no instruction: the kernel decodes them again and raises.
         static const struct lower_insn none;

@@ -83,9 +83,14 @@ static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame
 
 static enum emu_outcome svc_leave(struct trap_frame *frame, const struct region *region)
 {
-    for (uint32_t i = 0; i < region->head_count; i++)
+    const struct lower_point *point = region_point(region, frame->elr - 4);
+    for (uint32_t i = 0; i < region->head_count && point; i++)
         if (region->code_va + region->heads[i].offset == frame->elr - 4) {
-            again(frame, region->heads[i].rip);
+            uint32_t eflags = 0, nzcv = (uint32_t)frame->spsr & 0xf0000000u;
+            lower_recover_flags(point, frame->x, frame->sp, nzcv, &eflags);
+            lower_flags_in(eflags, &frame->x[23], &frame->x[24], &nzcv);
+            frame->spsr = (frame->spsr & ~0xf0000000ull) | nzcv;
+            again(frame, point->rip);
             return EMU_RESUME;
         }
     return EMU_NOT_MINE;
