@@ -136,6 +136,7 @@ struct lower_version {
 };
 
 struct lower_context;
+typedef void lower_push_return(struct lower_context *cx, const struct x64_insn *insn);
 // Code out of line, emitted after the last block: bound to `label`, with the flags and live mask of the place that asked for it.
 struct lower_deferred {
     void (*emit)(struct lower_context *cx, const struct lower_deferred *d);
@@ -146,6 +147,7 @@ struct lower_deferred {
     const struct lower_block *block;
     uint64_t value;
     a64_reg  reg[4];
+    lower_push_return *push;        // of lower_go_x9
 };
 
 struct lower_literal { uint64_t low, high; uint32_t label; bool wide; };
@@ -331,7 +333,9 @@ void lower_raise_divide(struct lower_context *cx, const struct lower_deferred *d
 void lower_deferred_insn(struct lower_context *cx, const struct lower_deferred *d);    // deferred: SVC_EMU_INSN, then back
 void lower_go(struct lower_context *cx, int block, uint64_t rip);       // canonical flags, then to a block or out of the region
 void lower_go_call(struct lower_context *cx, int back, uint64_t rip);   // BL to another region, x10 = return address; back: lower_block.back
-void lower_go_x9(struct lower_context *cx);                             // to the address in x9
+// To the address in x9, which may be no user address: then the kernel runs the instruction, as if nothing of it had been done; `popped` is
+// what has been added to SP already. An indirect call pushes on the way, when the target is known to be good. Flags may stay where they are.
+void lower_go_x9(struct lower_context *cx, uint64_t popped, lower_push_return *push);
 // For the instruction that ends a block with END_BRANCH: first lower_join_early, then the condition, then a branch to
 // lower_taken_label (which notes the flags as they are at that branch).
 void lower_join_early(struct lower_context *cx);

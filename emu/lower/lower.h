@@ -9,8 +9,8 @@
 //    `stub`, which enters the kernel once. Then, if the target's entry does not look at the flags or the rectifier is nothing, the
 //    runtime patches `site` to branch straight to the entry; else the stub. `call`: a call; its target may be entered with any flags
 //    unless they are really read there.
-//  - to an EC page (source.is_ec says so): x9 = target, b EMU_STUB_DISPATCH.
-//  - indirect (ret, jmp/call r/m): x9 = target, then the table look-up inline or b EMU_STUB_DISPATCH.
+//  - indirect (jmp/call r/m), or to an EC page (source.is_ec says so): x9 = target, then a look into the first way of the branch target
+//    table whose base is in x13 (emu/run/ctx.h); flags are where they are. If it is not there: canonical flags and stub_indirect.
 //  - raising: svc #SVC_EMU_TRAP / SVC_EMU_DIVIDE; an instruction left to the kernel: svc #SVC_EMU_INSN, with
 //    the flags in canonical form before and after.
 // Instructions the lowering does not know end the region with SVC_EMU_TRAP; the runtime decodes them again and raises
@@ -42,7 +42,7 @@ struct lower_config {
     enum memory_model model;
     enum fp_model fp_model;
     uint64_t code_va;          // EL0 address the first code word will run at
-    uint64_t stub_dispatch;    // the dispatcher of the floating-point model: within +-128 MiB of code_va
+    uint64_t stub_indirect;    // EMU_STUB_SECOND, or with `step` EMU_STUB_STEP: within +-128 MiB of code_va
     uint64_t stub_return;      // EMU_STUB_RETURN of it, likewise; 0: no shadow stack
     bool step;                 // one round of a REP string instruction at a time: all of them by the kernel
     uint32_t max_instructions; // bound of a region; 0: default (1 is legal and used by tests)

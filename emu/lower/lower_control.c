@@ -50,24 +50,6 @@ static void target_to_x9(struct lower_context *cx, const struct x64_insn *insn)
         a64_mov_reg(cx->b, A64_X, 9, lower_gpr(opd->reg));
 }
 
-// An indirect target in x9 that is no user address (bits 63:47): the kernel runs the instruction, since #GP of a target that is
-// not canonical is the branch's own and leaves nothing of it behind. `popped` is what has been added to SP already.
-static void bad_target(struct lower_context *cx, const struct lower_deferred *d)
-{
-    if (d->value)
-        lower_add_imm(cx, A64_X, A64_SP, A64_SP, -(int64_t)d->value);
-    lower_svc(cx, SVC_EMU_INSN);
-}
-
-static void check_target(struct lower_context *cx, uint64_t popped)
-{
-    a64_reg t = lower_temp(cx);
-    struct lower_deferred *d = lower_defer(cx, bad_target);
-    d->value = popped;
-    a64_lsr_imm(cx->b, A64_X, t, 9, 47);
-    lower_cbnz(cx, A64_X, t, d->label);
-}
-
 // The call's return address onto the stack, and left in x10 as shadow entries have it (ctx.h).
 static void push_return(struct lower_context *cx, const struct x64_insn *insn)
 {
@@ -78,7 +60,7 @@ static void push_return(struct lower_context *cx, const struct x64_insn *insn)
         a64_eor_imm(cx->b, A64_X, 10, 10, CTX_SHADOW_FLAGS);
 }
 
-// The shadow entry of a call whose target does not make it.
+// The shadow entry of a call whose target does not make it. Uses x10, x30.
 static void push_shadow(struct lower_context *cx)
 {
     int back = cx->block->back;
@@ -90,11 +72,17 @@ static void push_shadow(struct lower_context *cx)
     a64_stp(cx->b, A64_X, A64_PRE, 10, 30, 14, -16);        // CTX_SHADOW_PUSH
 }
 
+static void push_both(struct lower_context *cx, const struct x64_insn *insn)
+{
+    push_return(cx, insn);
+    push_shadow(cx);
+}
+
 bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
 {
     if (cx->loose & LOOSE_REL) {
         lower_loose_target(cx, insn);
-        lower_go_x9(cx);
+        lower_go_x9(cx, 0, NULL);
         return true;
     }
     if (insn->opd[0].kind == X64_OPD_REL) {
@@ -102,8 +90,7 @@ bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
         return true;
     }
     target_to_x9(cx, insn);
-    check_target(cx, 0);
-    lower_go_x9(cx);
+    lower_go_x9(cx, 0, NULL);
     return true;
 }
 
@@ -111,8 +98,7 @@ bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
 {
     if (cx->loose & LOOSE_REL) {
         lower_loose_target(cx, insn);
-        push_return(cx, insn);
-        lower_go_x9(cx);
+        lower_go_x9(cx, 0, push_return);
         return true;
     }
     if (insn->opd[0].kind == X64_OPD_REL) {
@@ -126,18 +112,16 @@ bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
         return true;
     }
     target_to_x9(cx, insn);
-    check_target(cx, 0);
-    push_return(cx, insn);
-    push_shadow(cx);
-    lower_go_x9(cx);
+    lower_go_x9(cx, 0, push_both);
     return true;
 }
 
-// RET to a target in x9 that is no user address: as bad_target, and the shadow entry is back.
+// RET to a target in x9 that is no user address: the shadow entry and what has been added to SP is taken back.
 static void bad_return(struct lower_context *cx, const struct lower_deferred *d)
 {
     a64_sub_imm(cx->b, A64_X, 14, 14, 16);
-    bad_target(cx, d);
+    lower_add_imm(cx, A64_X, A64_SP, A64_SP, -(int64_t)d->value);
+    lower_svc(cx, SVC_EMU_INSN);
 }
 
 // The shadow entry is another one, or says that flags are read behind the call.
@@ -162,8 +146,7 @@ bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
         lower_pop(cx, 8, 9);
     }
     if (!cx->config->stub_return) {
-        check_target(cx, extra + 8);
-        lower_go_x9(cx);
+        lower_go_x9(cx, extra + 8, NULL);
         return true;
     }
     // What is in the shadow entry is a user address.

@@ -136,7 +136,7 @@ static void leave(struct lower_context *cx, uint64_t rip, bool paired)
     const struct lower_block *k = cx->block;
     if (cx->source->is_ec(cx->source->context, rip)) {
         lower_const(cx, 9, rip);
-        lower_go_x9(cx);
+        lower_go_x9(cx, 0, false);
         return;
     }
     bool call = k->end == END_CALL && rip == k->taken_rip;
@@ -169,10 +169,63 @@ void lower_go_call(struct lower_context *cx, int back, uint64_t rip)
         cx->follow = version;
 }
 
-void lower_go_x9(struct lower_context *cx)
+// x9 is not in the first way of the table, or there as something that reads flags: x12 says which.
+static void not_found(struct lower_context *cx, const struct lower_deferred *d)
 {
+    const struct lower_config *config = cx->config;
+    uint32_t good = lower_label(cx), other = lower_label(cx);
+    if (!config->step) {
+        a64_sub_imm(cx->b, A64_X, 12, 12, CTX_TABLE_FLAGS);
+        lower_cbnz(cx, A64_X, 12, other);
+        if (lower_tso(cx))
+            a64_word(cx->b, CTX_LOOK_CODE);
+        cx->temps = 2;                                  // x10, x11
+        lower_flags_canonical(cx, X64_ARITH_FLAGS);
+        lower_point_here(cx);
+        cx->temps = 2;
+        if (d->push)
+            d->push(cx, &d->insn->x);
+        a64_br(cx->b, 11);
+        lower_bind(cx, other);
+        cx->flags = d->flags;
+        lower_point_here(cx);
+    }
+    cx->temps = 0;
     lower_flags_canonical(cx, X64_ARITH_FLAGS);
-    a64_b(cx->b, (int64_t)(cx->config->stub_dispatch - (cx->config->code_va + cx->b->count * 4ull)));
+    a64_lsr_imm(cx->b, A64_X, 10, 9, 47);               // bits 63:47: no user address. #GP is the branch's own
+    lower_cbz(cx, A64_X, 10, good);
+    if (d->value)
+        lower_add_imm(cx, A64_X, A64_SP, A64_SP, -(int64_t)d->value);
+    lower_svc(cx, SVC_EMU_INSN);
+    lower_bind(cx, good);
+    cx->temps = 0;
+    if (d->push)
+        d->push(cx, &d->insn->x);
+    a64_b(cx->b, (int64_t)(config->stub_indirect - (config->code_va + cx->b->count * 4ull)));
+}
+
+void lower_go_x9(struct lower_context *cx, uint64_t popped, lower_push_return *push)
+{
+    if (cx->config->step) {
+        not_found(cx, &(struct lower_deferred){ .insn = cx->insn, .value = popped, .push = push });
+        return;
+    }
+    struct lower_deferred *miss = lower_defer(cx, not_found);
+    miss->value = popped;
+    miss->push = push;
+    a64_add_ext(cx->b, A64_X, 10, 13, 9, A64_UXTH, 4);
+    if (lower_tso(cx))                                  // other threads: the rip, and then the code
+        a64_ldr_uimm(cx->b, 3, A64_ZERO, 12, 10, 8);
+    else
+        a64_ldp(cx->b, A64_X, A64_OFFSET, 11, 12, 10, 0);
+    a64_word(cx->b, CTX_LOOK_EOR);
+    lower_cbnz(cx, A64_X, 12, miss->label);
+    if (lower_tso(cx))
+        a64_word(cx->b, CTX_LOOK_CODE);
+    cx->temps = 2;                                      // x10, x11
+    if (push)
+        push(cx, &cx->insn->x);
+    a64_br(cx->b, 11);
 }
 
 void lower_go(struct lower_context *cx, int block, uint64_t rip)
@@ -188,7 +241,7 @@ static void deferred_edge(struct lower_context *cx, const struct lower_deferred 
 {
     if (d->insn->loose & LOOSE_REL) {
         lower_loose_target(cx, &d->insn->x);
-        lower_go_x9(cx);
+        lower_go_x9(cx, 0, false);
         return;
     }
     lower_go(cx, d->block->taken, d->block->taken_rip);

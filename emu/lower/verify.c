@@ -123,7 +123,7 @@ static void changed(struct lower_context *cx, const struct lower_deferred *d)
 // Leaves to the current instruction if the bytes of [from, to] differ. head: the check of the region's own address.
 static void emit_check(struct lower_context *cx, unsigned from, unsigned to, bool head)
 {
-    enum { BASE = 17, LOADED = 10, T = 11, SUM = 12, NEXT = 13 };
+    enum { BASE = 17, LOADED = 10, T = 11, SUM = 12, NEXT = 16 };
     const struct lower_insn *last = &cx->work->insns[to];
     uint64_t start = cx->work->insns[from].x.rip & ~7ull, bytes = last->x.rip + last->x.length - start;     // the end may be 2^64
     bool first = true;

@@ -11,8 +11,8 @@
 //   NZCV: N = SF, Z = ZF, V = OF; at every block entry and exit C = NOT CF (as SUBS leaves it)
 //   x9   target address on the way to a dispatcher stub
 //   x7   carry kept aside inside a region (scratch at its entries and exits)
-//   x13  base of the branch target table (not used yet)     x14  shadow stack (not used yet)
-//   x6 x7 x10-x12 x15-x17 x30, v16-v31  scratch; the stubs may change x10-x17, x30 and nothing else
+//   x13  base of the branch target table of the floating-point model (below)     x14  shadow stack (not used yet)
+//   x6 x7 x10-x12 x15-x17 x30, v16-v31  scratch; the stubs may change x10-x13, x15-x17, x30 and nothing else
 // FPCR, FPSR: MXCSR as the ARM64EC ABI maps it, or as FP_EXACT keeps it (CTX_FP_FORM)
 // DF, MXCSR's other bits, x87 and what else has no register live in struct emu_ctx.
 #pragma once
@@ -79,8 +79,19 @@
 #define CTX_EFLAGS_BITS     0x244514    // these, PF, AF, DF and TF
 #define CTX_MXCSR_BITS      0x1fc0      // the masks and DAZ: FPCR and FPSR have no place for them
 
-// Branch target table at EMU_TABLE_BASE: 2^16 entries of one u64, so that a look-up is one single-copy atomic load.
-//   index  = (rip ^ rip >> 16) & 0xffff
-//   entry  = (rip >> 16) << 32 | (code - EMU_STUBS_BASE);  with the index it determines a canonical rip exactly.
-// An empty entry is 0: it can only match rip < 64 KiB, and then leads to EMU_STUB_MISS.
-#define CTX_TABLE_BITS 16
+// Branch target table: struct { u64 code, rip; }, in two ways. Translated code looks into the first by itself, flags being anywhere;
+// EMU_STUB_SECOND, with canonical flags, into two neighbours in the second. Index of the first: bits 15:0 of rip; of the second: bits 17:4 of
+// rip ^ rip >> 14, and that ^ 1. CTX_TABLE_FLAGS is inverted in the rip of an entry whose code reads flags: they become canonical first.
+// What an empty entry has for a rip is not of that index, nor is it then: so whatever matches was put there, and is canonical. In x86-TSO,
+// where other threads may be looking, the rip is loaded before the code, in order, and emu_interrupt knows the instructions between.
+#define CTX_TABLE_BITS    16
+#define CTX_SECOND_BITS   14
+#define CTX_SECOND_OFFSET 0x100000
+#define CTX_TABLE_BYTES   0x140000
+#define CTX_TABLE_FLAGS   64
+#define CTX_LOOK_EOR      0xca09018c    // eor x12, x12, x9: behind ldr x12, [x10, #8]
+#define CTX_LOOK_FLAGS    0xd101018c    // sub x12, x12, #64
+#define CTX_LOOK_AND      0x9279f98c    // and x12, x12, #~64
+#define CTX_LOOK_CBNZ     0xb500000c    // cbnz x12, (mask CTX_LOOK_CBNZ_MASK)
+#define CTX_LOOK_CBNZ_MASK 0xff00001f
+#define CTX_LOOK_CODE     0xf86c694b    // ldr x11, [x10, x12]: always behind a CBNZ

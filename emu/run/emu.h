@@ -67,7 +67,7 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
 // On the way back to EL0, nothing of the frame changes any more. *seen belongs to the thread, 0 at first.
 void emu_before_user(struct emu_process *p, const struct trap_frame *frame, uva_t cpu_area, uint64_t *seen);
 // An interrupt came while the thread was at EL0; interrupts masked. *swept belongs to the thread, 0 at first.
-void emu_interrupt(struct emu_process *p, const struct trap_frame *frame, uva_t cpu_area, uint64_t *swept);
+void emu_interrupt(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t *swept);
 
 // The program says that code in the range has changed. Translations need no such hint: stores are seen, or what was stored is
 // compared; only addresses of ARM64EC code are forgotten.

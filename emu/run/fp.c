@@ -106,6 +106,7 @@ bool fp_fits_fast(uint32_t mxcsr)
 
 void fp_enter(struct emu_process *p, struct trap_frame *frame)
 {
+    frame->x[13] = p->fp_model == FP_EXACT ? EMU_TABLE_EXACT : EMU_TABLE_BASE;
     if (p->fp_model != FP_EXACT || is_exact(p, frame))
         return;
     uint32_t mxcsr = fp_mxcsr(p, frame);
@@ -151,7 +152,7 @@ void fp_allow_exact(struct emu_process *p, uva_t cpu_area)
 
 uint64_t fp_dispatcher(struct emu_process *p, const struct trap_frame *frame)
 {
-    return p->fp_model == FP_EXACT && is_exact(p, frame) ? stub_dispatch(p) : EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+    return p->fp_model == FP_EXACT && is_exact(p, frame) ? EMU_STUB_ADDRESS(EMU_STUB_DISPATCH_EXACT) : EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
 }
 
 // ---- contexts

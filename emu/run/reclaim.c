@@ -112,18 +112,12 @@ static bool within(const struct code_cache *cache, const struct code_chunk *chun
     return va - chunk_base(cache, chunk) < CACHE_CHUNK_BYTES;
 }
 
-static bool in_caches(uint64_t pc)
-{
-    return pc - EMU_STUBS_BASE < EMU_SHARED_EXACT + 2 * EMU_SHARED_BYTES - EMU_STUBS_BASE;
-}
-
-// Whether the stopped thread goes on in the chunk. On the way through the stubs the low half of x10 is the target's; x11 is where a return
-// goes, x30 where a call that is under way will return.
+// Whether the stopped thread goes on in the chunk: it is there, or x11 is where a return or an indirect branch goes, or x30 where a call
+// that is under way will return.
 static bool frame_within(const struct trap_frame *frame, const struct code_cache *cache, const struct code_chunk *chunk)
 {
     return within(cache, chunk, frame->elr)
-           || (in_caches(frame->elr) && (within(cache, chunk, frame->x[11]) || within(cache, chunk, frame->x[30])))
-           || (state_in_stubs(frame->elr) && within(cache, chunk, EMU_STUBS_BASE | (uint32_t)frame->x[10]));
+           || (frame->elr - EMU_STUBS_BASE < EMU_CODE_BYTES && (within(cache, chunk, frame->x[11]) || within(cache, chunk, frame->x[30])));
 }
 
 static bool doomed_ahead(const struct code_cache *cache, const struct trap_frame *frame)
@@ -278,8 +272,9 @@ static void seclude(struct emu_process *p, const struct region *region)
     }
 }
 
-void emu_interrupt(struct emu_process *p, const struct trap_frame *frame, uva_t cpu_area, uint64_t *swept)
+void emu_interrupt(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t *swept)
 {
+    table_interrupted(p, frame);
     spin_lock(&emu_lock);
     struct region *region = state_region(p, frame->elr);
     bool leave = region && region->dead && !region->once && !region->sealed;

@@ -153,8 +153,10 @@ static void link_reset(const struct link *link)
     word_patch(link, link->stub, 0xd4000001u | SVC_EMU_LINK << 5);
 }
 
-static enum lower_entry_flags entry_flags(const struct region *region, uint64_t rip)
+enum lower_entry_flags region_entry_flags(const struct region *region, uint64_t rip)
 {
+    if (region->verify)                     // it may lead to another version
+        return ENTRY_R;
     for (uint32_t i = 0; i < region->entry_count; i++)
         if (region->entries[i].rip == rip)
             return (enum lower_entry_flags)region->entries[i].flags;
@@ -175,7 +177,7 @@ void region_link(struct link *link, struct region *to, uint64_t code_va)
         link_cut(link);
         link_reset(link);
     }
-    enum lower_entry_flags flags = entry_flags(to, link->target);
+    enum lower_entry_flags flags = region_entry_flags(to, link->target);
     if (link->rectifier == link->stub || flags == ENTRY_N || (link->call && flags == ENTRY_F))
         site_patch(link, code_va);
     else

@@ -94,6 +94,10 @@ struct code_cache {
 
 struct page_regions { uint32_t count, capacity; struct region **list; };
 
+struct table_place { struct table_entry *entry; uint32_t index; bool second; };
+struct table_retired { struct table_place place; uint64_t rip; };
+enum { TABLE_RETIRED = 16 };
+
 struct emu_process {
     struct aspace *as;
     enum memory_model model;
@@ -105,6 +109,9 @@ struct emu_process {
     struct map watched;                     // x64 page address -> which kind of watch (translate.c)
     struct map hot;                         // x64 page address -> struct hot_page *
     uint64_t cooled_ns;                     // when they were looked at
+    uint64_t table_pages[CTX_TABLE_BYTES / 4096 / 64];      // pages of the branch target tables that may hold something
+    struct table_retired retired[TABLE_RETIRED];            // entries that are to be settled
+    uint32_t turn, retired_count, revived;  // revived: how often one got its rip back
     struct map ec_targets;                  // set of EC addresses that the table may hold
     uva_t *cpu_areas; uint32_t cpu_area_count;
     uint64_t finished_switches;             // of threads that have ended
@@ -121,11 +128,10 @@ extern struct code_cache shared_caches[SHARED_CACHES];  // at fp_model * 2 + mod
 // The shared cache of the process's models. Threads may still be inside of code from the others.
 static inline unsigned shared_index(const struct emu_process *p) { return p->fp_model * 2u + p->model; }
 static inline struct code_cache *shared_cache(const struct emu_process *p) { return &shared_caches[shared_index(p)]; }
-// The dispatcher that translations of the process use. (The kernel resumes at EMU_STUB_DISPATCH, whose table is empty in FP_EXACT: so
-// the thread comes to svc_miss first.)
-static inline uint64_t stub_dispatch(const struct emu_process *p)
+// Where translations of the process go with a target that the first way of the table has not: in the page of stubs within their reach.
+static inline uint64_t stub_second(const struct emu_process *p)
 {
-    return p->fp_model == FP_EXACT ? EMU_STUBS_EXACT + 32u * EMU_STUB_DISPATCH_EXACT : EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
+    return (p->fp_model == FP_EXACT ? EMU_STUBS_EXACT : EMU_STUBS_BASE) + 32u * EMU_STUB_SECOND;
 }
 
 static inline uint64_t stub_return(const struct emu_process *p)
@@ -155,6 +161,7 @@ struct region *cache_region_at(const struct code_cache *cache, uint64_t code_va)
 // region.c
 status_t region_add(struct code_cache *cache, const struct lower_result *result, uint64_t code_va,
                     const struct region_page *pages, uint32_t page_count, bool findable, struct region **out);
+enum lower_entry_flags region_entry_flags(const struct region *region, uint64_t rip);
 uint64_t region_entry(const struct region *region, uint64_t rip);      // EL0 address, 0: no entry there
 uint64_t region_call_entry(const struct region *region, uint64_t rip); // the same for a link that is a call; 0: not made
 void     region_link(struct link *link, struct region *to, uint64_t code_va);
@@ -183,9 +190,13 @@ void shadow_sweep(struct emu_process *p, uva_t cpu_area);                   // e
 
 // table.c: the branch target table of the process's floating-point model
 status_t table_create(struct emu_process *p, enum fp_model model);
-status_t table_put(struct emu_process *p, uint64_t rip, uint64_t code_va);
+status_t table_put(struct emu_process *p, uint64_t rip, uint64_t code_va, bool reads_flags);     // reads_flags: the code is ENTRY_R
 void     table_remove(struct emu_process *p, uint64_t rip);
 void     table_clear(struct emu_process *p);
+// Entries that two rips want, in x86-TSO: table_put has set p->retired_count. No lock held. They may be used anew afterwards.
+void     table_settle(struct emu_process *p);
+// A thread of the process has been interrupted at EL0: if it was at a look-up, that finds nothing.
+void     table_interrupted(struct emu_process *p, struct trap_frame *frame);
 
 // translate.c
 // EL0 address to continue at for rip in this process: translated code, or the EC entry stub. EMU_EXCEPTION fills *out.
@@ -239,7 +250,7 @@ void     fp_set_mxcsr(struct emu_process *p, const struct trap_frame *frame, uin
 bool     fp_fits_fast(uint32_t mxcsr);              // FP_FAST can keep it
 void     fp_allow_exact(struct emu_process *p, uva_t cpu_area);     // native code of the thread shows or sets MXCSR; the lock is held
 void     fp_make_exact(struct emu_process *p, struct trap_frame *frame);      // process and thread; takes the lock
-void     fp_enter(struct emu_process *p, struct trap_frame *frame);   // about to run x64 code of the process's model
+void     fp_enter(struct emu_process *p, struct trap_frame *frame);     // about to run x64 code of the process's model: sets x13, too
 uint64_t fp_dispatcher(struct emu_process *p, const struct trap_frame *frame);    // where the thread, in its form, goes on at x9
 void     fp_leave(struct emu_process *p, const struct trap_frame *frame);   // about to be seen, or to run native code
 

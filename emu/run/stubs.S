@@ -3,7 +3,7 @@
 // EMU_STUBS_BASE in every x64 process. Position-dependent only through the constants of kernel/abi/process.h.
 //
 // Register contracts: ARM64EC ABI conventions ("Arm64EC entry and exit thunks"); registers of x64 code: emu/run/ctx.h.
-// The stubs keep every x64 register and NZCV (flags survive an indirect jump); they use x9-x12, x15-x17 and x30. x14 is the shadow stack (ctx.h).
+// The stubs keep every x64 register and NZCV (flags survive an indirect jump); they use x9-x13, x15-x17 and x30. x14 is the shadow stack (ctx.h).
 #include "emu/run/ctx.h"
 
 #define HIGH_STUBS  0x7ffd          // EMU_STUBS_BASE >> 32, its low half is 0
@@ -38,6 +38,7 @@ emu_stubs_start:
     slot stub_return
     slot stub_return_exact
     slot stub_return_none
+    slot stub_second
     .balign 32
 
 stub_miss:
@@ -46,25 +47,35 @@ stub_miss:
 stub_step:
     svc #SVC_EMU_STEP
 
-// x9 = target. One table look-up (ctx.h); the entry's low word is the code's distance from the stubs.
-    .macro dispatch high
-    movz x11, #\high, lsl #32
-    eor x10, x9, x9, lsr #16
-    and x10, x10, #0xffff
-    ldr x10, [x11, x10, lsl #3]
-    lsr x11, x9, #16
-    sub x11, x11, x10, lsr #32
-    cbnz x11, stub_miss
-    mov w10, w10
-    movk x10, #HIGH_STUBS, lsl #32
-    br x10
+// x9 = target, x13 = table (ctx.h), x10 = entry.
+    .macro look miss
+    ldr x12, [x10, #8]
+    eor x12, x12, x9
+    and x12, x12, #~CTX_TABLE_FLAGS
+    cbnz x12, \miss
+    ldr x11, [x10, x12]
+    br x11
     .endm
 
 stub_dispatch:
-    dispatch HIGH_TABLE
+    movz x13, #HIGH_TABLE, lsl #32
+look_first:
+    add x10, x13, w9, uxth #4
+    look look_second
 
 stub_dispatch_exact:
-    dispatch HIGH_EXACT
+    movz x13, #HIGH_EXACT, lsl #32
+    b look_first
+
+stub_second:
+look_second:
+    eor x11, x9, x9, lsr #14
+    ubfx x10, x11, #4, #CTX_SECOND_BITS
+    add x10, x13, x10, lsl #4
+    add x10, x10, #CTX_SECOND_OFFSET
+    look 1f
+1:  eor x10, x10, #16
+    look stub_miss
 
 // A RET whose shadow entry was not the one. x9 = target, a user address, off the stack already; x14 is behind that entry; flags are canonical.
     .macro return_slow dispatch

@@ -23,7 +23,7 @@ static enum emu_outcome svc_miss(struct emu_process *p, struct trap_frame *frame
     if (step_wanted(p, frame))
         return step_begin(p, frame, rip, out);
     enum emu_outcome outcome = translate_find(p, rip, &code_va, &region, out);
-    if (outcome == EMU_RESUME && NT_ERROR(table_put(p, rip, code_va)))
+    if (outcome == EMU_RESUME && NT_ERROR(table_put(p, rip, code_va, region && region_entry_flags(region, rip) == ENTRY_R)))
         outcome = EMU_EXCEPTION, *out = (struct exception){ .code = STATUS_NO_MEMORY, .address = rip };
     if (outcome == EMU_NO_ROOM)
         return again(frame, rip);
@@ -215,10 +215,13 @@ enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16
     if (immediate != SVC_EMU_INSN && immediate != SVC_EMU_DIVIDE && immediate != SVC_EMU_FP) {
         enum emu_outcome outcome = svc_locked(p, frame, immediate, out);
         spin_unlock(&emu_lock);
-        if (outcome != EMU_NO_ROOM)
-            return outcome;
-        reclaim_wait();
-        return EMU_RESUME;
+        if (outcome == EMU_NO_ROOM) {
+            reclaim_wait();
+            outcome = EMU_RESUME;
+        }
+        if (p->retired_count)
+            table_settle(p);
+        return outcome;
     }
     // Regions stay as long as a thread can be in them. Of SVC_EMU_DIVIDE the interpreter finds out whether by zero or by overflow.
     struct region *region = state_region(p, frame->elr - 4);

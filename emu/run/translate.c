@@ -135,7 +135,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
     struct reading reading = { .p = p, .cache = cache, .shared = shared, .watch = !once, .verify = verify };
     struct code_source source = { read_code, is_ec, &reading };
     struct lower_config config = { .features = emu_features, .model = p->model, .fp_model = p->fp_model,
-                                   .stub_dispatch = kind == TRANSLATE_STEP ? EMU_STUB_ADDRESS(EMU_STUB_STEP) : stub_dispatch(p),
+                                   .stub_indirect = kind == TRANSLATE_STEP ? EMU_STUB_ADDRESS(EMU_STUB_STEP) : stub_second(p),
                                    .stub_return = kind == TRANSLATE_STEP ? 0 : stub_return(p),
                                    .step = kind == TRANSLATE_STEP, .max_instructions = instructions,
                                    .verify = verify, .is_loose = is_loose, .is_unaligned = is_unaligned };

@@ -67,6 +67,7 @@ struct startup_block {
 #define EMU_SHARED_BYTES   0x0000000002700000ull   // 39 MiB each
 #define EMU_TABLE_BASE     0x00007ffe00000000ull   // branch target table of FP_FAST, read-only
 #define EMU_TABLE_EXACT    0x00007ffc00000000ull   // the same of FP_EXACT
+#define EMU_CODE_BYTES     0x0000000010000000ull   // from EMU_STUBS_BASE on: stubs and caches are within
 #define SYSTEM_DLL_BASE    0x00007ffa00000000ull   // system-wide bases of relocatable images, growing up
 #define SYSTEM_DLL_END     0x00007ffc00000000ull
 
@@ -83,12 +84,13 @@ enum emu_stub {
     EMU_STUB_GET_X64_INFORMATION = 7,
     EMU_STUB_SET_X64_INFORMATION = 8,
     EMU_STUB_ENTER_EC = 9,            // x9 = EC target in x64 state (the table points here)
-    EMU_STUB_DISPATCH_EXACT = 10,     // EMU_STUB_DISPATCH of FP_EXACT: in the page at EMU_STUBS_EXACT
+    EMU_STUB_DISPATCH_EXACT = 10,     // EMU_STUB_DISPATCH of FP_EXACT
     EMU_STUB_STEP = 11,               // x9 = target of a single step: enters the kernel
     EMU_STUB_RETURN = 12,             // a RET whose shadow entry was another one; x9 = target, x14 behind that entry (emu/run/ctx.h)
     EMU_STUB_RETURN_EXACT = 13,       // EMU_STUB_RETURN of FP_EXACT: in the page at EMU_STUBS_EXACT
     EMU_STUB_RETURN_NONE = 14,        // where shadow entries lead that hold no return
-    EMU_STUB_COUNT = 15,
+    EMU_STUB_SECOND = 15,             // x9 = target that the first way of the table has not, a user address, x13 = table; canonical flags
+    EMU_STUB_COUNT = 16,
 };
 #define EMU_INFORMATION_CONTROL 0x100  // type of EMU_STUB_GET_X64_INFORMATION: MXCSR, but its flags may be rough; so it costs nothing
 #define EMU_STUB_ADDRESS(n) (EMU_STUBS_BASE + 32u * (n))

@@ -39,7 +39,7 @@ int main(int argc, char **argv)
     fclose(file);
     struct lower_config config = {
         .features = { .crc32 = true, .aes = true, .pmull = true, .sha1 = true, .sha2 = true },
-        .model = strcmp(argv[3], "tso") ? MODEL_PLAIN : MODEL_TSO, .code_va = 0x7ffd00100000, .stub_dispatch = 0x7ffd00000020, .stub_return = 0x7ffd00000180 };
+        .model = strcmp(argv[3], "tso") ? MODEL_PLAIN : MODEL_TSO, .code_va = 0x7ffd00100000, .stub_indirect = 0x7ffd00000020, .stub_return = 0x7ffd00000180 };
     if (atoi(argv[4]))
         config.features.lse = config.features.lse2 = config.features.lrcpc = config.features.lrcpc2 = config.features.flagm = config.features.flagm2 = true;
     const struct code_source source = { read_code, is_ec, NULL };

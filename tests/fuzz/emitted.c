@@ -47,14 +47,14 @@ const char *emitted_mnemonic_name(int row)
 static bool writes_reserved(const char *mnemonic, const char *operands)
 {
     static const char *const not_written[] = { "st", "cmp", "cmn", "tst", "ccm", "cb", "tb", "br", "msr" };
-    static const char *const reserved[] = { "x28", "w28", "x18", "w18" };     // the context and the TEB
+    static const char *const reserved[] = { "x28", "w28", "x18", "w18", "x13", "w13" };       // the context, the TEB and the table
     for (size_t i = 0; i < sizeof not_written / sizeof *not_written; i++)
         if (!strncmp(mnemonic, not_written[i], strlen(not_written[i])))
             return false;
     size_t length = strcspn(operands, ",");
     bool pair = !strncmp(mnemonic, "ldp", 3) || !strncmp(mnemonic, "ldaxp", 5);
-    return is_listed(reserved, 4, operands, length) ||
-           (pair && operands[length] && is_listed(reserved, 4, operands + length + 2, strcspn(operands + length + 2, ",")));
+    return is_listed(reserved, 6, operands, length) ||
+           (pair && operands[length] && is_listed(reserved, 6, operands + length + 2, strcspn(operands + length + 2, ",")));
 }
 
 // What LLVM calls the features of struct emu_features that bring instructions. The core always has the first row.
@@ -119,7 +119,7 @@ static const char *examine(uint32_t word, bool trap_by_brk, char *text, size_t t
     }
     if (!strncmp(text, "dmb ", 4) && strncmp(operands, "ish", 3))
         return "not a barrier of translated code";
-    return writes_reserved(text, operands) ? "writes x18 or x28" : NULL;
+    return writes_reserved(text, operands) ? "writes x13, x18 or x28" : NULL;
 }
 
 const char *emitted_word_defect(uint32_t word, const struct lower_config *config, char *text, size_t text_size)
@@ -188,7 +188,7 @@ static const char *branches_defect(const struct lower_config *config, const stru
         int64_t distance, to;
         enum relative kind = relative(r->code[i], &distance);
         to = (int64_t)i * 4 + distance;
-        if (kind == BRANCH && (to < 0 || to >= (int64_t)end * 4) && config->code_va + (uint64_t)to != config->stub_dispatch &&
+        if (kind == BRANCH && (to < 0 || to >= (int64_t)end * 4) && config->code_va + (uint64_t)to != config->stub_indirect &&
             config->code_va + (uint64_t)to != config->stub_return)
             return "a branch leaves the code";
         if (kind == LITERAL && (to < (int64_t)end * 4 || to >= (int64_t)r->code_count * 4))

@@ -52,7 +52,7 @@ enum { VARIANTS = 2 * sizeof variants / sizeof *variants };
 static struct lower_config configure(unsigned variant, uint32_t max_instructions)
 {
     const struct variant *v = &variants[variant / 2];
-    struct lower_config c = { .features = v->some, .model = v->model, .fp_model = variant & 1 ? FP_EXACT : FP_FAST, .code_va = 0x7ffd00100000, .stub_dispatch = 0x7ffd00000000, .stub_return = 0x7ffd00000180,
+    struct lower_config c = { .features = v->some, .model = v->model, .fp_model = variant & 1 ? FP_EXACT : FP_FAST, .code_va = 0x7ffd00100000, .stub_indirect = 0x7ffd00000000, .stub_return = 0x7ffd00000180,
                               .max_instructions = max_instructions, .trap_by_brk = v->trap_by_brk };
     if (v->all)
         memset(&c.features, true, sizeof c.features);

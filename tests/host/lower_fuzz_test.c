@@ -96,7 +96,7 @@ TEST(small_buffers_give_full)
 {
     for (unsigned i = 0; i < CODE; i++)
         code[i] = "\x48\x01\xd8\x74\x02\x90"[i % 6];
-    struct lower_config c = { .code_va = 0x7ffd00100000, .stub_dispatch = 0x7ffd00000000, .stub_return = 0x7ffd00000180 };
+    struct lower_config c = { .code_va = 0x7ffd00100000, .stub_indirect = 0x7ffd00000000, .stub_return = 0x7ffd00000180 };
     struct lower_result full = result();
     EXPECT_EQ(LOWER_OK, lower_region(&c, &source, BASE, &full));
     for (unsigned which = 0; which < 4; which++) {

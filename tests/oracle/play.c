@@ -29,6 +29,7 @@
 #define CTX_BASE  0x5a6100000000ull
 #define SHADOW_BASE 0x5a6100100000ull
 #define GS_PAGE   0x5a6200000000ull
+#define TABLE     0x5a6300000000ull         // branch target table: empty
 #define GS_PAGE_BYTES 4096u
 
 static const uint8_t arm_of[16] = { 8, 0, 1, 27, 31, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22 };
@@ -52,7 +53,7 @@ static bool is_loose(void *context, uint64_t va, unsigned bytes)
     (void)context;
     return (va ^ va >> 5 ^ bytes) % 3 != 0;
 }
-static struct lower_config config = { .stub_dispatch = ARM_BASE, .stub_return = ARM_BASE + 4, .trap_by_brk = true, .is_loose = is_loose };
+static struct lower_config config = { .stub_indirect = ARM_BASE, .stub_return = ARM_BASE + 4, .trap_by_brk = true, .is_loose = is_loose };
 static struct oracle_vector vector;
 static struct oracle_state result;
 static unsigned outcome;
@@ -274,6 +275,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
         u->uc_mcontext.regs[24] = x24;
         u->uc_mcontext.regs[18] = GS_PAGE;
         u->uc_mcontext.regs[28] = CTX_BASE;
+        u->uc_mcontext.regs[13] = TABLE;
         u->uc_mcontext.regs[14] = SHADOW_BASE + CTX_SHADOW_BYTES - 16;  // one entry, which never matches
         u->uc_mcontext.pstate = (u->uc_mcontext.pstate & 0x0fffffff) | nzcv;
         *df() = (vector.in.rflags & X64_DF) != 0;
@@ -591,6 +593,9 @@ int main(int argc, char **argv)
     }
     mmap((void *)ORACLE_WINDOW_BASE, ORACLE_WINDOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     mmap((void *)GS_PAGE, GS_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (mmap((void *)TABLE, CTX_TABLE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+        return 3;
+    *(uint64_t *)(TABLE + 8) = *(uint64_t *)(TABLE + CTX_SECOND_OFFSET + 8) = 16;       // as emu/run/table.c does
     mmap((void *)ORACLE_CODE_BASE, ORACLE_CODE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     mmap((void *)ARM_BASE, ARM_WORDS * 4, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (mmap((void *)CTX_BASE, CTX_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
