@@ -51,9 +51,12 @@ static void raise_fault(struct trap_frame *frame, struct exception *exception, b
     struct thread *self = thread_current();
     struct process *process = self->process;
     if (process->emu) {
+        uint64_t far = frame->far;
         enum emu_outcome outcome = emu_state(process->emu, frame, self->cpu_area);
         if (outcome == EMU_RESUME)
             return;
+        if (frame->far != far && exception->parameter_count >= 2)
+            exception->parameters[1] = frame->far;
         if (outcome == EMU_EXCEPTION && non_canonical) {        // #GP, which Windows shows so
             exception->parameters[0] = 0;
             exception->parameters[1] = UINT64_MAX;

@@ -139,7 +139,11 @@ static void return_slowly(struct lower_context *cx, const struct lower_deferred 
 bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
 {
     uint64_t extra = insn->operand_count ? (uint16_t)insn->opd[0].value : 0;
-    if (extra) {
+    if (cx->returning) {
+        cx->returning = false;
+        if (extra)
+            lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra);
+    } else if (extra) {
         lower_load(cx, 3, A64_ZERO, 9, lower_mem_register(A64_SP));
         lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra + 8);
     } else {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// PUSH POP PUSHF POPF ENTER LEAVE. rsp is SP; memory changes before SP does, and a faulting access changes neither.
+// PUSH POP PUSHF POPF ENTER LEAVE, pairs of the first two. rsp is SP; memory changes before SP does, and a faulting access changes neither.
 #include "emu/lower/context.h"
 
 bool lower_push_insn(struct lower_context *cx, const struct x64_insn *insn)
@@ -40,6 +40,34 @@ bool lower_pop_insn(struct lower_context *cx, const struct x64_insn *insn)
     lower_store(cx, log2, t, lower_address(cx, &copy, log2));
     a64_add_imm(b, A64_X, A64_SP, A64_SP, bytes);
     return true;
+}
+
+static bool whole_register(const struct lower_context *cx, const struct lower_insn *insn, enum x64_op op)
+{
+    const struct x64_insn *x = &insn->x;
+    return x->op == op && x->opsize == 8 && lower_is_low(&x->opd[0]) && !lower_tso(cx) && !cx->config->verify;
+}
+
+// Two PUSH or two POP of whole registers as one access, or a POP and the load of the RET behind it. It has one point, of the first: when it
+// faults, the kernel finds out which of the two it is (emu/run/svc.c, split_pair). Not under TSO, which orders the two.
+bool lower_is_pair(const struct lower_context *cx, const struct lower_insn *first, const struct lower_insn *second)
+{
+    if (whole_register(cx, first, X64_PUSH))
+        return whole_register(cx, second, X64_PUSH);
+    if (!whole_register(cx, first, X64_POP))
+        return false;
+    if (second->x.op == X64_RET)
+        return cx->config->stub_return && second->x.opsize == 8;
+    return whole_register(cx, second, X64_POP) && first->x.opd[0].reg != second->x.opd[0].reg;
+}
+
+void lower_pair(struct lower_context *cx, const struct lower_insn *first, const struct lower_insn *second)
+{
+    a64_reg a = lower_gpr(first->x.opd[0].reg), b = second->x.op == X64_RET ? 9 : lower_gpr(second->x.opd[0].reg);
+    if (first->x.op == X64_PUSH)
+        a64_stp(cx->b, A64_X, A64_PRE, b, a, A64_SP, -16);          // CTX_PAIR_PUSH
+    else
+        a64_ldp(cx->b, A64_X, A64_POST, a, b, A64_SP, 16);          // CTX_PAIR_POP
 }
 
 // rflags as PUSHF shows them: bit 1 and IF set. LAHF uses the low byte.

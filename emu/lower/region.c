@@ -346,6 +346,23 @@ bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn)
     return false;
 }
 
+// The instruction and the one behind it, which is lower_is_pair; of a RET only the load.
+static void lower_two(struct lower_context *cx, const struct lower_insn *first)
+{
+    const struct lower_insn *second = first + 1;
+    cx->returning = second->x.op == X64_RET;
+    cx->insn = first;
+    cx->live = cx->returning ? first->live : second->live;
+    cx->read = cx->returning ? first->read : second->read;
+    cx->temps = 0;
+    cx->loose = 0;
+    uint16_t written = x64_gprs_written(&first->x) | x64_gprs_written(&second->x);
+    lower_flags_protect(cx, arm_registers(written), cx->live);
+    lower_point_here(cx);
+    lower_pair(cx, first, second);
+    cx->aligned_known &= (uint16_t)~written;
+}
+
 static void entry(struct lower_context *cx, const struct lower_block *k, uint32_t call)
 {
     struct lower_result *r = cx->result;
@@ -410,10 +427,17 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     for (unsigned j = 0; j < k->count; j++) {
         if (cx->config->verify && (j || !enters || k->predecessors))
             lower_verify_segment(cx, k, j);
-        unsigned chained = lower_chain(cx, &cx->work->insns[k->first + j], k->count - j);
+        const struct lower_insn *insn = &cx->work->insns[k->first + j];
+        if (j + 1 < k->count && lower_is_pair(cx, insn, insn + 1)) {
+            lower_two(cx, insn);
+            if (!cx->returning)
+                j++;
+            continue;
+        }
+        unsigned chained = lower_chain(cx, insn, k->count - j);
         if (chained)
             j += chained - 1;
-        else if (!lower_instruction(cx, &cx->work->insns[k->first + j]))
+        else if (!lower_instruction(cx, insn))
             return;
     }
     cx->loose = 0;

@@ -70,6 +70,10 @@
 #define CTX_SHADOW_SEARCH   16         // so many older entries does EMU_STUB_RETURN look at
 #define CTX_SHADOW_PUSH     0xa9bf79ca // stp x10, x30, [x14, #-16]!
 #define CTX_SHADOW_POP      0xa8c12dca // ldp x10, x11, [x14], #16
+// Two pushes or pops as one access: these words with two registers in bits 14:10 and 4:0.
+#define CTX_PAIR_PUSH       0xa9bf03e0 // stp xb, xa, [sp, #-16]!
+#define CTX_PAIR_POP        0xa8c103e0 // ldp xa, xb, [sp], #16
+#define CTX_PAIR_REGISTERS  0x00007c1f
 // Set (the bits are inverted) in the return address of an entry whose code reads flags: the RET makes them canonical first.
 #define CTX_SHADOW_FLAGS    0x7fff000000000000
 

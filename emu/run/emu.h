@@ -52,7 +52,7 @@ enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16
 void emu_retry(struct emu_process *p, struct trap_frame *frame);
 // A fault (data abort, alignment, undefined instruction) with pc in translated code or stubs: turns the frame into exact x64
 // state (elr = rip, NZCV with C = CF, PF/AF/DF in the CPU area's CTX_EFLAGS). EMU_RESUME: repaired, just continue.
-// EMU_EXCEPTION: converted, raise what the fault says. EMU_NOT_MINE leaves the frame alone.
+// EMU_EXCEPTION: converted, raise what the fault says, at frame->far if that has changed. EMU_NOT_MINE leaves the frame alone.
 enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area);
 
 // An access violation of x64 code (the frame is in x64 state), with kind and address as arm64 saw them, becomes what the x64

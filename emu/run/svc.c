@@ -303,6 +303,31 @@ static bool is_shadow_fault(const struct region *region, const struct trap_frame
     return word && is_data_abort(frame) && shadow_is_access(*word);
 }
 
+// A fault of two pushes or pops that are one access (emu/lower/lower_stack.c): the first of them is done here if it is not the one that
+// faults, and *point becomes the other's; else frame->far becomes where the first one faults.
+static void split_pair(struct emu_process *p, struct trap_frame *frame, const struct region *region, struct lower_point *point)
+{
+    uint32_t word = *(const uint32_t *)cache_pointer(region->cache, frame->elr), form = word & ~(uint32_t)CTX_PAIR_REGISTERS;
+    bool push = form == CTX_PAIR_PUSH;
+    if (!is_data_abort(frame) || (!push && form != CTX_PAIR_POP))
+        return;
+    uint64_t *value = &frame->x[push ? word >> 10 & 31 : word & 31], at = push ? frame->sp - 8 : frame->sp;
+    uint64_t page = frame->far & ~(PAGE_BYTES - 1);
+    struct x64_insn first;
+    uint8_t bytes[X64_LENGTH_MAX];
+    uint64_t count = aspace_read(p->as, point->rip, bytes, sizeof bytes, ACCESS_EXECUTE);
+    bool here = at - page < PAGE_BYTES || at + 7 - page < PAGE_BYTES || x64_decode(bytes, count, point->rip, &first) != X64_OK;
+    uint64_t done = here ? 0 : push ? aspace_write(p->as, at, value, 8) : aspace_read(p->as, at, value, 8, ACCESS_READ);
+    if (done == 8) {
+        frame->sp += push ? -8ull : 8;
+        point->rip += first.length;
+    } else if (!here) {
+        frame->far = at + done;
+    } else {
+        frame->far = at - page < PAGE_BYTES ? at : page;
+    }
+}
+
 enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area)
 {
     spin_lock(&emu_lock);
@@ -327,7 +352,9 @@ enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame, uva_
         again(frame, point->rip);
         outcome = EMU_RESUME;
     } else if (point) {
-        state_to_x64(p, frame, point);
+        struct lower_point at = *point;
+        split_pair(p, frame, region, &at);
+        state_to_x64(p, frame, &at);
         outcome = EMU_EXCEPTION;
     } else if (in_enter_ec(frame->elr)) {
         state_at_entry(p, frame, frame->x[9]);   // the word before an EC target, or the return address, is unreadable

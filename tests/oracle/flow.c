@@ -26,10 +26,15 @@ bool oracle_flow(const uint8_t *code, unsigned length, uint64_t va, struct oracl
             if (x64_decode(code + at, length - at, va + at, &i) != X64_OK)
                 break;
             uint16_t after = oracle_undefined_after(&i, flow->open[at]);
+            uint16_t stale = x64_flow(&i) == X64_FLOW_CALL || x64_flow(&i) == X64_FLOW_CALL_INDIRECT ? X64_ARITH_FLAGS :
+                             flow->stale[at] & ~x64_flags_killed(&i);
             uint64_t target = i.opd[0].kind == X64_OPD_REL ? (uint64_t)i.opd[0].value - va : ~0ull;
-            if (target <= length)
+            if (target <= length) {
                 changed |= join(&flow->open[target], after);
+                changed |= join(&flow->stale[target], stale);
+            }
             changed |= join(&flow->open[at + i.length], after);
+            changed |= join(&flow->stale[at + i.length], stale);
         }
     }
     bool c1 = false;                                // C1 is open
@@ -51,10 +56,24 @@ bool oracle_flow(const uint8_t *code, unsigned length, uint64_t va, struct oracl
     return true;
 }
 
+// A fault of a memory access, not of an instruction that always traps.
+static bool is_memory_fault(const struct oracle_vector *v)
+{
+    struct x64_insn i;
+    uint64_t offset = v->out.rip - v->code_va;
+    if ((v->outcome != ORACLE_PAGE_FAULT && v->outcome != ORACLE_GENERAL) || offset >= v->code_bytes)
+        return false;
+    return x64_decode(v->code + offset, v->code_bytes - offset, v->out.rip, &i) == X64_OK && x64_flow(&i) != X64_FLOW_TRAP &&
+           !(x64_op_info((enum x64_op)i.op)->attributes & (X64_A_PRIVILEGED | X64_A_IO));
+}
+
 uint16_t oracle_flow_open(const struct oracle_flow *flow, const struct oracle_vector *v)
 {
     uint64_t offset = v->out.rip - v->code_va;
     uint16_t open = offset <= v->code_bytes ? flow->open[offset] : 0;
+    // What a handler of a memory fault sees of flags that nothing has written since a call or return may be old (emu/lower/lower.h, ENTRY_F).
+    if (is_memory_fault(v))
+        open |= flow->stale[offset];
     if (offset > v->code_bytes || (flow->returns && v->outcome != ORACLE_END))
         for (unsigned at = 0; at <= v->code_bytes; at++)    // it may come from anywhere
             open |= flow->open[at];

@@ -394,6 +394,28 @@ static bool unaligned(ucontext_t *u, const struct lower_point *p)
     return true;
 }
 
+// Two pushes or pops as one access (emu/run/svc.c, split_pair): does the first if that is not the one that faults. Its length, or 0.
+static unsigned split_pair(ucontext_t *u, const struct lower_point *p)
+{
+    uint32_t word;
+    struct x64_insn first;
+    memcpy(&word, (void *)u->uc_mcontext.pc, 4);
+    bool push = (word & ~CTX_PAIR_REGISTERS) == CTX_PAIR_PUSH;
+    if ((!push && (word & ~CTX_PAIR_REGISTERS) != CTX_PAIR_POP) || x64_decode((void *)p->rip, 15, p->rip, &first) != X64_OK)
+        return 0;
+    uint64_t *value = (uint64_t *)&u->uc_mcontext.regs[push ? word >> 10 & 31 : word & 31];
+    uint64_t at = push ? u->uc_mcontext.sp - 8 : u->uc_mcontext.sp;
+    if (!within(at, 8, ORACLE_WINDOW_BASE, push ? ORACLE_READ_ONLY : ORACLE_WINDOW_BYTES) && !within(at, 8, GS_PAGE, GS_PAGE_BYTES) &&
+        (push || !within(at, 8, ORACLE_CODE_BASE, ORACLE_CODE_BYTES)))
+        return 0;
+    if (push)
+        memcpy((void *)at, value, 8);
+    else
+        memcpy(value, (void *)at, 8);
+    u->uc_mcontext.sp += push ? -8ull : 8;
+    return first.length;
+}
+
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     ucontext_t *u = context;
@@ -408,7 +430,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
         u->uc_mcontext.pc = region_of(u->uc_mcontext.pc) + p->retry;
         return;
     }
-    finish(u, number == SIGILL ? ORACLE_INVALID_OPCODE : ORACLE_PAGE_FAULT, p->rip, flags_now(u, p));
+    unsigned done = number == SIGILL ? 0 : split_pair(u, p);
+    finish(u, number == SIGILL ? ORACLE_INVALID_OPCODE : ORACLE_PAGE_FAULT, p->rip + done, flags_now(u, p));
     if (number == SIGILL)
         complaint = "arm64 instruction is undefined";
 }
