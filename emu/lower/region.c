@@ -360,7 +360,9 @@ static void lower_two(struct lower_context *cx, const struct lower_insn *first)
     lower_flags_protect(cx, arm_registers(written), cx->live);
     lower_point_here(cx);
     lower_pair(cx, first, second);
-    cx->aligned_known &= (uint16_t)~written;
+    lower_facts_after(&cx->facts, &first->x);
+    if (!cx->returning)
+        lower_facts_after(&cx->facts, &second->x);
 }
 
 static void entry(struct lower_context *cx, const struct lower_block *k, uint32_t call)
