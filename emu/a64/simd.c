@@ -184,6 +184,11 @@ void a64_fcmpe(struct a64_buf *b, enum a64_size s, a64_vreg vn, a64_vreg vm)
     a64_word(b, 0x1e202010 | type_of(s) | a64_v_field(b, vm, 16) | a64_v_field(b, vn, 5));
 }
 
+void a64_fcvtns(struct a64_buf *b, enum a64_size to, enum a64_size from, a64_reg rd, a64_vreg vn)
+{
+    a64_word(b, 0x1e200000 | a64_sf(to) | type_of(from) | a64_zr_field(b, rd, 0) | a64_v_field(b, vn, 5));
+}
+
 void a64_fcvtzs(struct a64_buf *b, enum a64_size to, enum a64_size from, a64_reg rd, a64_vreg vn)
 {
     a64_word(b, 0x1e380000 | a64_sf(to) | type_of(from) | a64_zr_field(b, rd, 0) | a64_v_field(b, vn, 5));

@@ -112,6 +112,7 @@ void a64_fcvt(struct a64_buf *, enum a64_size from, a64_vreg vd, a64_vreg vn);  
 void a64_fcmp(struct a64_buf *, enum a64_size s, a64_vreg vn, a64_vreg vm);         // quiet: invalid for signalling NaN only
 void a64_fcmpe(struct a64_buf *, enum a64_size s, a64_vreg vn, a64_vreg vm);        // invalid for every NaN
 void a64_fcvtzs(struct a64_buf *, enum a64_size to, enum a64_size from, a64_reg rd, a64_vreg vn);   // toward zero, saturating
+void a64_fcvtns(struct a64_buf *, enum a64_size to, enum a64_size from, a64_reg rd, a64_vreg vn);   // to nearest, ties to even, saturating
 void a64_scvtf(struct a64_buf *, enum a64_size to, enum a64_size from, a64_vreg vd, a64_reg rn);
 void a64_fmov_to_general(struct a64_buf *, enum a64_size s, a64_reg rd, a64_vreg vn);
 void a64_fmov_from_general(struct a64_buf *, enum a64_size s, a64_vreg vd, a64_reg rn);

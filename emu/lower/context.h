@@ -121,6 +121,7 @@ struct lower_block {
     uint16_t loop_insns;
     uint8_t  end;                   // enum lower_end
     bool     entry;                 // may be entered from outside
+    uint8_t  x87_depth;             // 1 and the x87 stack registers in use at its start, as its first predecessor leaves them; 0: not known
     bool     reached;               // of facts.c: `facts`, at its start, are those of some way into it
     struct lower_facts facts;
 };
@@ -197,6 +198,7 @@ struct lower_context {
     struct lower_deferred *chain;   // a chain is being lowered (lower_chain.c): what is rare goes to its slow code
     struct lower_deferred chain_again;
     const struct lower_insn *no_chain_before;
+    uint8_t x87_depth;              // stack registers in use (lower_x87.c)
     // of the floating-point instruction being lowered for FP_EXACT (lower_exact.c)
     bool exact_pending, exact_checked;
     uint8_t exact_undo, exact_reg;

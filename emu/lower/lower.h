@@ -45,6 +45,7 @@ struct lower_config {
     uint64_t stub_indirect;    // EMU_STUB_SECOND, or with `step` EMU_STUB_STEP: within +-128 MiB of code_va
     uint64_t stub_return;      // EMU_STUB_RETURN of it, likewise; 0: no shadow stack
     bool step;                 // one round of a REP string instruction at a time: all of them by the kernel
+    uint8_t x87_depth;         // a guess: how many x87 stack registers are in use at the address (lower_x87.c)
     uint32_t max_instructions; // bound of a region; 0: default (1 is legal and used by tests)
     // The x64 bytes may change unseen: the code compares them before it does what they say (verify.c). is_loose, called with the
     // source's context: whether one of these bytes of an operand is known to change.
@@ -70,7 +71,7 @@ struct lower_exit  { uint64_t target; uint32_t site, rectifier, stub; bool call,
 // From `offset` (inclusive) up to the next point's offset the x64 instruction at rip executes. `recipe` says how the
 // architectural flags are found at a fault there (see lower_recover).
 // retry: if not 0, a fault there is not to be shown: the thread goes on at this offset, with all registers as they are, and will be at
-// the same access again with exact state (lower_chain.c).
+// the same access again with exact state (lower_chain.c, lower_x87.c).
 struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; uint32_t retry; };
 
 struct lower_result {

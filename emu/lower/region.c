@@ -4,6 +4,7 @@
 #include "emu/lower/lower_chain.h"
 #include "emu/lower/lower_exact.h"
 #include "emu/lower/lower_mask.h"
+#include "emu/lower/lower_x87.h"
 #include "emu/lower/verify.h"
 #include "kernel/abi/process.h"
 
@@ -301,6 +302,16 @@ static uint32_t arm_registers(uint16_t gprs)
     return set;
 }
 
+// x87 instructions that need no kernel; how many.
+static unsigned lower_x87(struct lower_context *cx, const struct lower_block *k, unsigned j)
+{
+    const struct lower_insn *insns = &cx->work->insns[k->first + j];
+    unsigned n = x64_op_info(insns->x.op)->isa == X64_ISA_X87 ? lower_x87_segment(cx, k->first + j, k->count - j) : 0;
+    for (unsigned i = 0; i < n; i++)
+        lower_facts_after(&cx->facts, &insns[i].x);
+    return n;
+}
+
 static bool resumes(const struct x64_insn *x)
 {
     return x64_op_info(x->op)->attributes & X64_A_STRING && x->prefixes & (X64_P_REP | X64_P_REPNE);
@@ -414,6 +425,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     cx->facts = k->facts;
     cx->mask = 0;
     cx->no_chain_before = 0;
+    cx->x87_depth = k->x87_depth ? (uint8_t)(k->x87_depth - 1) : 0;
     version->emitted = true;
     bool enters = k->entry && version->enters;
     uint32_t call = call_entry(cx, version, fallen_into);
@@ -436,11 +448,21 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
                 j++;
             continue;
         }
-        unsigned chained = lower_chain(cx, insn, k->count - j);
-        if (chained)
-            j += chained - 1;
-        else if (!lower_instruction(cx, insn))
+        unsigned run = lower_x87(cx, k, j);
+        if (!run)
+            run = lower_chain(cx, insn, k->count - j);
+        if (run) {
+            j += run - 1;
+            continue;
+        }
+        if (!lower_instruction(cx, insn))
             return;
+        cx->x87_depth = (uint8_t)lower_x87_depth_after(&insn->x, cx->x87_depth);
+    }
+    for (unsigned way = 0; way < 3; way++) {
+        int to = way == 0 ? k->next : way == 1 ? k->taken : k->back;
+        if (to >= 0 && !cx->work->blocks[to].x87_depth)
+            cx->work->blocks[to].x87_depth = (uint8_t)(cx->x87_depth + 1);
     }
     cx->loose = 0;
     cx->temps = 0;
@@ -527,6 +549,8 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
         return LOWER_NOT_EXECUTABLE;
     lower_analyse(&cx);
     lower_facts_find(&cx);
+    for (uint32_t i = 0; i < cx.block_count; i++)
+        work->blocks[i].x87_depth = work->blocks[i].rip == rip ? config->x87_depth + 1 : 0;
     lower_join_begin(&cx);
     for (uint32_t i = 0; i < cx.block_count; i++)
         if (work->blocks[i].entry)

@@ -58,6 +58,11 @@
 #define CTX_X87_OPCODE      0x2a6  // u16
 #define CTX_SELECTORS       0x2a8  // 6 * u16 in the order of enum x64_segment: what is loaded, xor CTX_SELECTORS_INITIAL
 #define CTX_SELECTORS_INITIAL { 0x2b, 0x33, 0x2b, 0x2b, 0x53, 0x2b }    // ES CS SS DS FS GS
+#define CTX_X87_DEPTH       0x3c0  // u32; from here on struct x87_quick (emu/x87/quick.h), which says what the above holds
+#define CTX_X87_C1          0x3c4  // u8
+#define CTX_X87_INEXACT     0x3c5  // u8
+#define CTX_X87_CONDITIONS  0x3c6  // u16
+#define CTX_X87_OPERANDS    0x3c8  // 2 * u64
 #define CTX_BYTES           0x400
 
 // Shadow stack: x14 is the newest entry, while x64 code and while ARM64EC code of the thread runs (which has no x13 and x14). An entry

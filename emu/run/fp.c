@@ -4,6 +4,7 @@
 #include "emu/run/machine.h"
 
 #include "emu/sse/sse.h"
+#include "emu/x87/x87.h"
 #include "mm/user.h"
 
 enum { FPCR_FZ = 1 << 24, FPSR_IOC = 1, FPSR_ALL = 0x9f, FPSR_IDC = 0x80, MXCSR_MASKS = 0x1f80, MXCSR_IE = 1, MXCSR_DE = 2, MXCSR_DAZ = 0x40, MXCSR_FTZ = 0x8000 };
@@ -193,7 +194,7 @@ enum emu_outcome interpret_fp(struct emu_process *p, struct trap_frame *frame, c
 {
     struct machine m = { .p = p, .frame = frame, .insn = insn, .exception = out, .eflags = *eflags };
     bool loads = insn->op == X64_LDMXCSR || insn->op == X64_VLDMXCSR;       // only to refuse it
-    enum emu_outcome outcome = loads ? machine_run_ldmxcsr(&m) : machine_run_sse(&m);
+    enum emu_outcome outcome = loads ? machine_run_ldmxcsr(&m) : x87_knows(insn) ? machine_run_x87(&m) : machine_run_sse(&m);
     *eflags = m.eflags;
     return outcome;
 }

@@ -2,6 +2,7 @@
 // x64 instructions that the kernel executes itself and that concern floating point: MXCSR, x87, MMX, FXSAVE.
 #include "emu/run/machine.h"
 
+#include "emu/x87/quick.h"
 #include "emu/x87/x87.h"
 #include "mm/user.h"
 #include <string.h>
@@ -45,6 +46,34 @@ enum emu_outcome machine_run_ldmxcsr(struct machine *m)
 _Static_assert(offsetof(struct x87_state, ip) + CTX_X87_REGISTERS == CTX_X87_IP && sizeof(struct float80) == 16
                && offsetof(struct x87_state, control) + CTX_X87_REGISTERS == CTX_X87_CONTROL
                && offsetof(struct x87_state, opcode) + CTX_X87_REGISTERS == CTX_X87_OPCODE, "emu/run/ctx.h has the state in this order");
+
+bool machine_x87_get(struct machine *m, struct x87_state *x87)
+{
+    struct x87_quick quick;
+    uint64_t area = m->frame->x[28];
+    if (user_copy_in(x87, area + CTX_X87_REGISTERS, sizeof *x87) != STATUS_SUCCESS
+        || user_copy_in(&quick, area + CTX_X87_DEPTH, sizeof quick) != STATUS_SUCCESS)
+        return false;
+    x87_to_plain(x87, &quick);
+    return true;
+}
+
+bool machine_x87_put(struct machine *m, const struct x87_state *x87)
+{
+    struct x87_state state = *x87;
+    struct x87_quick quick;
+    uint64_t area = m->frame->x[28];
+    x87_to_quick(&state, &quick);
+    return user_copy_out(area + CTX_X87_REGISTERS, &state, sizeof state) == STATUS_SUCCESS
+           && user_copy_out(area + CTX_X87_DEPTH, &quick, sizeof quick) == STATUS_SUCCESS;
+}
+
+uint8_t state_x87_depth(struct emu_process *p, const struct trap_frame *frame)
+{
+    uint32_t depth = 0;
+    aspace_read(p->as, frame->x[28] + CTX_X87_DEPTH, &depth, 4, ACCESS_READ);
+    return depth > 8 ? 0 : (uint8_t)depth;
+}
 
 // Vector registers of the running thread: they are live while the kernel works for it.
 #define EACH_VECTOR(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
@@ -208,8 +237,7 @@ static uint16_t x87_opcode(const struct machine *m)
 enum emu_outcome machine_run_x87(struct machine *m)
 {
     struct x87_state x87;
-    uint64_t area = m->frame->x[28] + CTX_X87_REGISTERS;
-    if (user_copy_in(&x87, area, sizeof x87) != STATUS_SUCCESS)
+    if (!machine_x87_get(m, &x87))
         return EMU_NOT_MINE;
     struct x87_io io = { .context = m, .read = machine_operand_read, .write = machine_operand_write, .opcode = x87_opcode(m),
                          .eflags = m->eflags };
@@ -227,14 +255,14 @@ enum emu_outcome machine_run_x87(struct machine *m)
         m->eflags = io.eflags;
         if (converts)
             fp_set_mxcsr(m->p, m->frame, io.mxcsr);
-        return user_copy_out(area, &x87, sizeof x87) == STATUS_SUCCESS ? EMU_RESUME : EMU_NOT_MINE;
+        return machine_x87_put(m, &x87) ? EMU_RESUME : EMU_NOT_MINE;
     case X87_FAULT:
         return EMU_EXCEPTION;               // refused() has said which
     case X87_PENDING:
         *m->exception = (struct exception){ .code = x87_exception(&x87), .address = m->insn->rip };
         return EMU_EXCEPTION;
     case X87_SIMD:
-        if (user_copy_out(area, &x87, sizeof x87) != STATUS_SUCCESS)
+        if (!machine_x87_put(m, &x87))
             return EMU_NOT_MINE;
         return machine_simd_exception(m, io.mxcsr);
     case X87_UNKNOWN:
@@ -263,7 +291,7 @@ enum emu_outcome machine_run_fxsave(struct machine *m)
     if (misaligned(m))
         return EMU_EXCEPTION;
     mxcsr = machine_mxcsr_get(m);
-    if (user_copy_in(&x87, m->frame->x[28] + CTX_X87_REGISTERS, sizeof x87) != STATUS_SUCCESS)
+    if (!machine_x87_get(m, &x87))
         return EMU_NOT_MINE;
     x87_put_fx_image(&x87, image, m->insn->form & X64_F_W);
     memcpy(image + FX_MXCSR, &mxcsr, 4);
@@ -295,5 +323,5 @@ enum emu_outcome machine_run_fxrstor(struct machine *m)
         memcpy(value, image + FX_XMM + 16 * i, 16);
         machine_vector_put(i, value);
     }
-    return user_copy_out(m->frame->x[28] + CTX_X87_REGISTERS, &x87, sizeof x87) == STATUS_SUCCESS ? EMU_RESUME : EMU_NOT_MINE;
+    return machine_x87_put(m, &x87) ? EMU_RESUME : EMU_NOT_MINE;
 }

@@ -27,6 +27,9 @@ uint32_t machine_mxcsr_get(struct machine *m);                              // s
 enum emu_outcome machine_mxcsr_put(struct machine *m, uint32_t mxcsr);     // EMU_EXCEPTION: reserved bits
 void machine_vector_get(unsigned reg, uint64_t value[2]);                   // the running thread's
 void machine_vector_put(unsigned reg, const uint64_t value[2]);
+struct x87_state;
+bool machine_x87_get(struct machine *m, struct x87_state *x87);             // plain (emu/x87/quick.h); false: there is no CPU area
+bool machine_x87_put(struct machine *m, const struct x87_state *x87);      // from plain
 // Accesses of the program itself: guard pages count, its stack grows. Whole or not at all; false: m->exception says why.
 bool machine_read(struct machine *m, uint64_t address, void *to, unsigned bytes);      // at most one page
 bool machine_may_write(struct machine *m, uint64_t address, unsigned bytes);

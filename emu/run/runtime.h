@@ -101,6 +101,7 @@ enum { TABLE_RETIRED = 16 };
 struct emu_process {
     struct aspace *as;
     enum memory_model model;
+    uint8_t x87_depth;              // what the thread that asks for a translation uses of the x87 stack; the lock is held
     enum fp_model fp_model;
     bool shares;                            // uses the shared cache of its models
     uint32_t shared_mapped[SHARED_CACHES];  // chunks of each mapped so far
@@ -244,6 +245,9 @@ void state_to_entry(struct emu_process *p, struct trap_frame *frame, uint32_t lo
 uint32_t state_eflags(struct emu_process *p, const struct trap_frame *frame);   // of a frame in x64 state
 uint32_t state_lost_flags(struct emu_process *p, uva_t cpu_area);       // PF, AF, DF of the last state_to_x64
 
+// x87 registers in use, or 0 if the state is plain (emu/x87/quick.h). interpret_fp.c; the lock is held.
+uint8_t state_x87_depth(struct emu_process *p, const struct trap_frame *frame);
+
 // fp.c: the calling thread's MXCSR; FPCR, FPSR and the vector registers are live. The frame names its CPU area (x28).
 uint32_t fp_mxcsr(struct emu_process *p, const struct trap_frame *frame);
 void     fp_set_mxcsr(struct emu_process *p, const struct trap_frame *frame, uint32_t mxcsr);
@@ -270,7 +274,7 @@ enum emu_outcome raise_instruction(struct emu_process *p, struct trap_frame *fra
 enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, uint64_t *leave_to,
                            struct exception *out);
 uint64_t interpret_address(const struct trap_frame *frame, const struct x64_insn *insn);   // of the memory operand
-// A floating-point instruction of FP_EXACT. The frame's flags are not looked at; *eflags is changed if the instruction is a comparison.
+// A floating-point instruction of FP_EXACT, or an x87 one. The frame's flags are not looked at; *eflags is changed if the instruction is a comparison.
 enum emu_outcome interpret_fp(struct emu_process *p, struct trap_frame *frame, const struct x64_insn *insn, uint32_t *eflags,
                               struct exception *out);
 extern const uint8_t x64_register_home[16];       // arm64 register number of an x64 one; 31 is sp

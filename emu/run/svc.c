@@ -22,6 +22,7 @@ static enum emu_outcome svc_miss(struct emu_process *p, struct trap_frame *frame
     p->counters.entries_miss++;
     if (step_wanted(p, frame))
         return step_begin(p, frame, rip, out);
+    p->x87_depth = state_x87_depth(p, frame);
     enum emu_outcome outcome = translate_find(p, rip, &code_va, &region, out);
     if (outcome == EMU_RESUME && NT_ERROR(table_put(p, rip, code_va, region && region_entry_flags(region, rip) == ENTRY_R)))
         outcome = EMU_EXCEPTION, *out = (struct exception){ .code = STATUS_NO_MEMORY, .address = rip };
@@ -62,6 +63,7 @@ static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame
     p->counters.entries_link++;
     if (region->step)
         return region->step_inhibits ? step_begin(p, frame, target, out) : step_done(p, frame, target, out);
+    p->x87_depth = state_x87_depth(p, frame);
     enum emu_outcome outcome = translate_find(p, target, &code_va, &to, out);
     if (outcome == EMU_NO_ROOM)
         return again(frame, target);

@@ -138,7 +138,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
                                    .stub_indirect = kind == TRANSLATE_STEP ? EMU_STUB_ADDRESS(EMU_STUB_STEP) : stub_second(p),
                                    .stub_return = kind == TRANSLATE_STEP ? 0 : stub_return(p),
                                    .step = kind == TRANSLATE_STEP, .max_instructions = instructions,
-                                   .verify = verify, .is_loose = is_loose, .is_unaligned = is_unaligned };
+                                   .verify = verify, .x87_depth = p->x87_depth, .is_loose = is_loose, .is_unaligned = is_unaligned };
     struct lower_result result;
     for (uint32_t least = CODE_LEAST;;) {
         uint8_t *kernel;

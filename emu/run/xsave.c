@@ -45,7 +45,7 @@ static bool state_get(struct machine *m, struct state *s)
         memcpy(s->xmm + 16 * i, value, 16);
     }
     s->mxcsr = machine_mxcsr_get(m);
-    return user_copy_in(&s->x87, m->frame->x[28] + CTX_X87_REGISTERS, sizeof s->x87) == STATUS_SUCCESS
+    return machine_x87_get(m, &s->x87)
            && user_copy_in(s->high, m->frame->x[28] + CTX_YMM_HIGH, AVX_BYTES) == STATUS_SUCCESS;
 }
 
@@ -183,6 +183,6 @@ enum emu_outcome machine_run_xrstor(struct machine *m)
     }
     if (wanted & ~load & COMPONENT_AVX)
         memset(s.high, 0, sizeof s.high);
-    return user_copy_out(m->frame->x[28] + CTX_X87_REGISTERS, &s.x87, sizeof s.x87) == STATUS_SUCCESS
+    return machine_x87_put(m, &s.x87)
            && user_copy_out(m->frame->x[28] + CTX_YMM_HIGH, s.high, AVX_BYTES) == STATUS_SUCCESS ? EMU_RESUME : EMU_NOT_MINE;
 }

@@ -2,30 +2,31 @@
 // See xstate.h; and the functions by which programs build and read extended contexts.
 #include "images/ntdll/xstate.h"
 #include "emu/run/ctx.h"
+#include "emu/x87/quick.h"
 
 #if PROCESS_IS_X64
-// As x87 is kept in the CPU area (emu/x87/x87.h, struct x87_state).
-struct x87 { M128A physical[8]; uint64_t ip, dp; uint16_t control, status, valid, opcode; };
-_Static_assert(offsetof(struct x87, ip) + CTX_X87_REGISTERS == CTX_X87_IP && offsetof(struct x87, opcode) + CTX_X87_REGISTERS == CTX_X87_OPCODE, "ctx.h");
-static struct x87 *x87_of_thread(void) { return (void *)(TEB_FIELD(uint64_t, TEB_CPU_AREA) + CTX_X87_REGISTERS); }
+static struct x87_state *x87_of_thread(void) { return (void *)(TEB_FIELD(uint64_t, TEB_CPU_AREA) + CTX_X87_REGISTERS); }
+static struct x87_quick *quick_of_thread(void) { return (void *)(TEB_FIELD(uint64_t, TEB_CPU_AREA) + CTX_X87_DEPTH); }
 static M128A *ymm_high(void) { return (void *)(TEB_FIELD(uint64_t, TEB_CPU_AREA) + CTX_YMM_HIGH); }
 
 // The pointers have 64 bits, as FXSAVE64 stores them: over the selectors, which processors no longer keep.
 void x87_take(CONTEXT *out) {
-    const struct x87 *x87 = x87_of_thread();
+    struct x87_state plain = *x87_of_thread(), *x87 = &plain;
+    struct x87_quick quick = *quick_of_thread();
     XMM_SAVE_AREA32 *f = &out->FltSave;
+    x87_to_plain(x87, &quick);
     f->ControlWord = x87->control;
     f->StatusWord = x87->status;
     f->TagWord = (uint8_t)x87->valid;
     f->ErrorOpcode = x87->opcode;
     memcpy(&f->ErrorOffset, &x87->ip, 8);
     memcpy(&f->DataOffset, &x87->dp, 8);
-    for (unsigned i = 0; i < 8; i++) f->FloatRegisters[i] = x87->physical[((x87->status >> 11) + i) & 7];
+    for (unsigned i = 0; i < 8; i++) memcpy(&f->FloatRegisters[i], &x87->reg[((x87->status >> 11) + i) & 7], 16);
 }
 
 // As FXRSTOR takes it: reserved bits of the control word do not exist, ES and B follow from flags and masks.
 void x87_give(const CONTEXT *in) {
-    struct x87 *x87 = x87_of_thread();
+    struct x87_state *x87 = x87_of_thread();
     const XMM_SAVE_AREA32 *f = &in->FltSave;
     x87->control = (f->ControlWord & 0x1f3f) | 0x40;
     x87->status = (f->StatusWord & ~0x8080) | (f->StatusWord & ~x87->control & 0x3f ? 0x8080 : 0);
@@ -34,10 +35,10 @@ void x87_give(const CONTEXT *in) {
     memcpy(&x87->ip, &f->ErrorOffset, 8);
     memcpy(&x87->dp, &f->DataOffset, 8);
     for (unsigned i = 0; i < 8; i++) {
-        M128A *to = &x87->physical[((x87->status >> 11) + i) & 7];
-        to->Low = f->FloatRegisters[i].Low;
-        to->High = f->FloatRegisters[i].High & 0xffff;
+        struct float80 *to = &x87->reg[((x87->status >> 11) + i) & 7];
+        *to = (struct float80){ .significand = f->FloatRegisters[i].Low, .sign_exponent = (uint16_t)f->FloatRegisters[i].High };
     }
+    x87_to_quick(x87, quick_of_thread());
 }
 
 static struct context_ex *ex_of(const CONTEXT *context) { return (struct context_ex *)(context + 1); }

@@ -11,6 +11,7 @@ struct generator {
     unsigned length;                // bytes
     uint64_t va;                    // of the first
     bool     user;                  // only what play.c can play: see README.md
+    bool     x87;                   // a sequence of mostly x87 instructions on numbers that they are made for
     // One instruction alone: the registers its operands need are solved for, `solved` says which are not free any more.
     bool     alone;
     uint16_t solved;

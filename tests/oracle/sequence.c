@@ -80,6 +80,19 @@ static enum class class_of(const struct x64_insn *i)
     return CLASS_INTEGER;
 }
 
+// What the translator does without the kernel.
+static bool is_ordinary_x87(enum x64_op op)
+{
+    switch (op) {
+    case X64_FLD: case X64_FILD: case X64_FST: case X64_FSTP: case X64_FIST: case X64_FISTP: case X64_FISTTP: case X64_FLD1: case X64_FLDZ:
+    case X64_FXCH: case X64_FCHS: case X64_FABS: case X64_FSQRT: case X64_FTST: case X64_FCOMPP: case X64_FUCOMPP: case X64_FNSTSW:
+    case X64_FNSTCW: case X64_FLDCW: case X64_FWAIT: case X64_FNOP: case X64_FNCLEX: case X64_FCMOVCC:
+        return true;
+    default:
+        return op >= X64_FADD && op <= X64_FUCOMIP;
+    }
+}
+
 static const struct oracle_form *pick_form(struct generator *g)
 {
     static const struct oracle_form *of_class[CLASSES][6000];
@@ -94,6 +107,11 @@ static const struct oracle_form *pick_form(struct generator *g)
             }
         for (unsigned c = 0; c < CLASSES; c++)
             total += count[c] ? class_weight[c] : 0;
+    }
+    while (g->x87 && gen_chance(g, 75)) {
+        const struct oracle_form *f = of_class[CLASS_X87][gen_below(g, count[CLASS_X87])];
+        if (is_ordinary_x87((enum x64_op)f->sample.op) || gen_chance(g, 6))
+            return f;
     }
     unsigned n = gen_below(g, total), c = 0;
     while (!count[c] || n >= class_weight[c])
@@ -210,11 +228,24 @@ static void gen_jump(struct generator *g, unsigned depth, unsigned keep)
     }
 }
 
+// fstp tbyte [r+d] and fld tbyte [r+d], the way long double is kept.
+static void store_and_load(struct generator *g)
+{
+    static const uint8_t bases[] = { X64_RBX, X64_RBP, X64_RSI, X64_RDI };
+    unsigned base = bases[gen_below(g, 4)], at = gen_below(g, 128);
+    if (!(g->pointers >> base & 1))
+        return;
+    gen_byte(g, 0xdb), gen_byte(g, 0x78 | base), gen_byte(g, at);
+    gen_byte(g, 0xdb), gen_byte(g, 0x68 | base), gen_byte(g, at);
+}
+
 // `keep`: registers the instructions must not write.
 static void some(struct generator *g, unsigned count, unsigned depth, unsigned keep)
 {
     for (unsigned i = 0; i < count && g->length < ORACLE_CODE_MAX - 140; i++) {
-        if (depth < 3 && gen_chance(g, 14))
+        if (g->x87 && gen_chance(g, 10))
+            store_and_load(g);
+        else if (depth < 3 && gen_chance(g, g->x87 ? 6 : 14))
             gen_jump(g, depth, keep);
         else
             plain(g, keep);

@@ -42,6 +42,33 @@ static void random_float80(struct generator *g, uint8_t *to)
     put16(to + 8, exponent | (gen_chance(g, 50) ? 0x8000 : 0));
 }
 
+// A double as an 80-bit number; not a denormal one.
+static void put_double(uint8_t *to, uint64_t bits)
+{
+    unsigned exponent = bits >> 52 & 0x7ff;
+    uint64_t significand = exponent ? bits << 11 | 1ull << 63 : 0;
+    memcpy(to, &significand, 8);
+    put16(to + 8, (unsigned)(bits >> 63 << 15) | (exponent == 0x7ff ? 0x7fff : exponent ? exponent + 0x3c00 : 0));
+}
+
+// As programs leave it: all exceptions masked, the stack's bottom at register 7, numbers that are doubles.
+static void tidy_x87(struct generator *g, uint8_t *fx)
+{
+    unsigned depth = gen_chance(g, 30) ? 0 : gen_below(g, gen_chance(g, 80) ? 5 : 9);
+    put16(fx + ORACLE_FX_FCW, 0x7f | (gen_chance(g, 60) ? 0x200 : 0x300) | (gen_chance(g, 85) ? 0 : gen_below(g, 4) << 10));
+    put16(fx + ORACLE_FX_FSW, ((8 - depth) & 7) << 11 | (gen_below(g, 16) << 8 & 0x700) | gen_below(g, 2) << 14 | (gen_chance(g, 30) ? gen_below(g, 0x40) : 0));
+    fx[ORACLE_FX_FTW] = (uint8_t)(0xff00 >> depth);
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t bits = oracle_random_float(&g->seed);
+        if (gen_chance(g, 40))                      // neither large nor small
+            bits = (bits & ~(0x7ffull << 52)) | (uint64_t)(1023 - 30 + gen_below(g, 60)) << 52;
+        if (gen_chance(g, 30))                      // with few digits: most operations are exact
+            bits &= ~0ull << 40;
+        if (!gen_chance(g, 5))
+            put_double(fx + ORACLE_FX_ST + i * 16, bits);
+    }
+}
+
 static void random_x87(struct generator *g, uint8_t *fx, unsigned wild)
 {
     unsigned control = 0x40 | 0x3f, status, kind = gen_below(g, 10);
@@ -126,5 +153,7 @@ void gen_state(struct generator *g, unsigned wild)
     if (g->user)
         return;
     random_x87(g, s->fx, wild);
-    put16(s->fx + ORACLE_FX_MXCSR, random_mxcsr(g, wild));
+    if (g->x87 && gen_chance(g, 92))
+        tidy_x87(g, s->fx);
+    put16(s->fx + ORACLE_FX_MXCSR, g->x87 && gen_chance(g, 60) ? 0x1f80 | gen_below(g, 64) : random_mxcsr(g, wild));
 }
