@@ -224,7 +224,8 @@ static unsigned turns(void)
 }
 
 // ---- flags across calls and returns
-FUNCTION(below, "cmp %edx, %ecx\n\tret");
+// Carry: ecx < edx, by an addition, after which arm64 has it the other way round.
+FUNCTION(below, "mov %ecx, %r11d\n\tnot %r11d\n\tadd %edx, %r11d\n\tret");
 FUNCTION(below_wrapped, "push %rbx\n\tcall below\n\tpop %rbx\n\tret");
 FUNCTION(below_twice, "push %rbx\n\tcall below_wrapped\n\tmov %rax, %r11\n\tpop %rbx\n\tret");
 FUNCTION(leaf, "mov %rcx, %r11\n\tret");
@@ -234,11 +235,11 @@ extern uint64_t flags_of(uint32_t a, uint32_t b);
 FUNCTION(flags_of, "xor %eax, %eax\n\tcall below\n\tsetb %al\n\tmov %rax, %r8\n\t"
             "call below_wrapped\n\tadc %r8, %r8\n\t"
             "call below_twice\n\tadc %r8, %r8\n\t"
-            "cmp %edx, %ecx\n\tcall leaf\n\tadc %r8, %r8\n\t"
-            "cmp %edx, %ecx\n\tcall jump_leaf\n\tadc %r8, %r8\n\t"
-            "cmp %edx, %ecx\n\tcall is_below\n\tadd %r8, %r8\n\tor %rax, %r8\n\t"
-            "lea is_below(%rip), %r10\n\txor %eax, %eax\n\tcmp %edx, %ecx\n\tcall *%r10\n\tadd %r8, %r8\n\tor %rax, %r8\n\t"
-            "lea leaf(%rip), %r10\n\tcmp %edx, %ecx\n\tcall *%r10\n\tje 1f\n\tadd %r8, %r8\n\tjmp 2f\n"
+            "mov %ecx, %r11d\n\tnot %r11d\n\tadd %edx, %r11d\n\tcall leaf\n\tadc %r8, %r8\n\t"
+            "mov %ecx, %r11d\n\tnot %r11d\n\tadd %edx, %r11d\n\tcall jump_leaf\n\tadc %r8, %r8\n\t"
+            "mov %ecx, %r11d\n\tnot %r11d\n\tadd %edx, %r11d\n\tcall is_below\n\tadd %r8, %r8\n\tor %rax, %r8\n\t"
+            "lea is_below(%rip), %r10\n\txor %eax, %eax\n\tmov %ecx, %r11d\n\tnot %r11d\n\tadd %edx, %r11d\n\tcall *%r10\n\tadd %r8, %r8\n\tor %rax, %r8\n\t"
+            "lea leaf(%rip), %r10\n\tmov %ecx, %eax\n\txor %edx, %eax\n\tcall *%r10\n\tje 1f\n\tadd %r8, %r8\n\tjmp 2f\n"
             "1:\tlea 1(%r8, %r8), %r8\n"
             "2:\tmov %r8, %rax\n\tret");
 static unsigned flags(void)
