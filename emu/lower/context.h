@@ -337,6 +337,7 @@ bool lower_in_kernel(struct lower_context *cx, const struct x64_insn *insn);    
 void lower_raise_divide(struct lower_context *cx, const struct lower_deferred *d);     // deferred: #DE
 void lower_deferred_insn(struct lower_context *cx, const struct lower_deferred *d);    // deferred: SVC_EMU_INSN, then back
 void lower_go(struct lower_context *cx, int block, uint64_t rip);       // canonical flags, then to a block or out of the region
+void lower_go_last(struct lower_context *cx, int block, uint64_t rip);  // the same at the end of a block: what is not there yet may follow
 void lower_go_call(struct lower_context *cx, int back, uint64_t rip);   // BL to another region, x10 = return address; back: lower_block.back
 // To the address in x9, which may be no user address: then the kernel runs the instruction, as if nothing of it had been done; `popped` is
 // what has been added to SP already. An indirect call pushes on the way, when the target is known to be good. Flags may stay where they are.

@@ -86,7 +86,7 @@ bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
         return true;
     }
     if (insn->opd[0].kind == X64_OPD_REL) {
-        lower_go(cx, cx->block->taken, cx->block->taken_rip);
+        lower_go_last(cx, cx->block->taken, cx->block->taken_rip);
         return true;
     }
     target_to_x9(cx, insn);

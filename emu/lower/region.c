@@ -277,6 +277,17 @@ void lower_join_early(struct lower_context *cx)
         lower_flags_canonical(cx, blocks[k->taken].live_in | cx->live | (x64_flags_read(&cx->insn->x) & X64_ARITH_FLAGS));
 }
 
+void lower_go_last(struct lower_context *cx, int block, uint64_t rip)
+{
+    int v = block < 0 || cx->config->verify ? -1 : lower_join(cx, block);
+    if (v < 0)
+        lower_go(cx, block, rip);
+    else if (cx->work->versions[v].emitted)
+        lower_b(cx, lower_join_label(cx, v));
+    else
+        cx->follow = v;
+}
+
 // Falls out of the block into `next`.
 static void fall(struct lower_context *cx, const struct lower_block *k)
 {
