@@ -191,6 +191,8 @@ struct lower_context {
     uint32_t bound;                 // where a label was bound last: what was emitted before need not have been executed (order.c)
     uint8_t loose;                  // its fields that are read at run time: in x30 and x6 until it is done
     struct lower_facts facts;       // before this instruction
+    const struct lower_insn *sum_by;    // the instruction that left a sum in a register for the next one (lower_sse_memory.c)
+    struct lower_sum sum;
     struct lower_flags flags;
     // a mask in a general register that is not right yet, and on which way out of the block it is mended (lower_mask.c)
     const struct lower_insn *mask;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The halves of ymm registers, and the VEX forms of what SSE has.
+#include "emu/lower/facts.h"
 #include "emu/lower/lower_avx.h"
 #include "emu/lower/lower_exact.h"
 
@@ -24,9 +25,25 @@ void avx_high_clear(struct lower_context *cx, unsigned ymm)
     lower_exact_check(cx);
     if (cx->facts.high_zero >> ymm & 1)
         return;
-    a64_movi_zero(cx->b, 16);
-    avx_high_write(cx, ymm, 16);
+    a64_stp(cx->b, A64_X, A64_OFFSET, A64_ZR, A64_ZR, CTX, CTX_YMM_HIGH + 16 * (int)ymm);
     cx->facts.high_zero |= (uint16_t)(1u << ymm);
+}
+
+void avx_high_clear_all(struct lower_context *cx)
+{
+    bool zero = false;
+    for (unsigned i = 0; i < 16; i += 2) {
+        if (cx->facts.high_zero >> i & 3) {     // one at least is zero already
+            avx_high_clear(cx, i);
+            avx_high_clear(cx, i + 1);
+            continue;
+        }
+        if (!zero)
+            a64_movi_zero(cx->b, 16);
+        zero = true;
+        a64_stp_v(cx->b, 16, 16, CTX, CTX_YMM_HIGH + 16 * (int)i);
+    }
+    cx->facts.high_zero = 0xffff;
 }
 
 void avx_high_finish(struct lower_context *cx, const struct x64_insn *insn, a64_vreg v)
@@ -113,15 +130,68 @@ static bool three(struct lower_context *cx, const struct x64_insn *insn, lower_f
 AVX_THREE(X)
 #undef X
 
+static bool packed(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr,
+                   void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg))
+{
+    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), n = insn->opd[1].reg;
+    if (avx_wide(insn)) {
+        avx_high_read(cx, AVX_HIGH, n);
+        emit(cx->b, arr, AVX_HIGH, AVX_HIGH, AVX_M_HIGH);
+    }
+    emit(cx->b, arr, insn->opd[0].reg, n, m);
+    avx_high_finish(cx, insn, AVX_HIGH);
+    return true;
+}
+#define X(name, emitter, arr) \
+    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) { return packed(cx, insn, A64_##arr, a64_##emitter); }
+SSE_PACKED(X)
+#undef X
+
+static bool vector(struct lower_context *cx, const struct x64_insn *insn,
+                   void (*operation)(struct lower_context *, a64_vreg, a64_vreg, a64_vreg, unsigned), unsigned shift)
+{
+    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), n = insn->opd[1].reg;
+    unsigned extra = insn->operand_count > 3 ? (unsigned)insn->opd[3].value & 0xff : 0;
+    if (avx_wide(insn)) {
+        avx_high_read(cx, AVX_HIGH, n);
+        operation(cx, AVX_HIGH, AVX_HIGH, AVX_M_HIGH, extra >> shift);
+    }
+    operation(cx, insn->opd[0].reg, n, m, extra);
+    avx_high_finish(cx, insn, AVX_HIGH);
+    return true;
+}
+#define X(name, shift) \
+    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) { return vector(cx, insn, vector_##name, shift); }
+AVX_VECTOR(X)
+#undef X
+bool lower_VPBLENDD(struct lower_context *cx, const struct x64_insn *insn) { return vector(cx, insn, vector_BLENDPS, 4); }
+
 #define X(name, feature) \
     bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) \
     { \
-        return cx->config->features.feature ? three(cx, insn, lower_##name, 0) : lower_in_kernel(cx, insn); \
+        return cx->config->features.feature ? vector(cx, insn, vector_##name, 0) : lower_in_kernel(cx, insn); \
     }
 AVX_CRYPTO(X)
 #undef X
 
-bool lower_VPBLENDD(struct lower_context *cx, const struct x64_insn *insn) { return three(cx, insn, lower_BLENDPS, 4); }
+static bool shift_elements(struct lower_context *cx, const struct x64_insn *insn,
+                           void (*shift)(struct lower_context *, a64_vreg, a64_vreg, const struct x64_operand *))
+{
+    struct x64_operand by = insn->opd[2];
+    if (by.kind != X64_OPD_IMM)
+        by = vector_operand(avx_source(cx, insn, &by));
+    if (avx_wide(insn)) {
+        avx_high_read(cx, AVX_HIGH, insn->opd[1].reg);
+        shift(cx, AVX_HIGH, AVX_HIGH, &by);
+    }
+    shift(cx, insn->opd[0].reg, insn->opd[1].reg, &by);
+    avx_high_finish(cx, insn, AVX_HIGH);
+    return true;
+}
+#define X(name, ...) \
+    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) { return shift_elements(cx, insn, vector_shift_##name); }
+SSE_SHIFT(X)
+#undef X
 
 static bool two(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, unsigned shift)
 {
@@ -202,32 +272,42 @@ AVX_SELECT(X)
 
 // ---- moves
 
+static void probe_both_pages(struct lower_context *cx, const struct lower_deferred *d)
+{
+    cx->temps = 2;                              // the address is in one of the first two
+    lower_probe_span(cx, d->reg[0], 32);
+    lower_b(cx, d->back);
+}
+
 // 32 bytes that cross a page: both pages are tried first, so that a fault leaves nothing written.
 static void store_wide(struct lower_context *cx, const struct x64_insn *insn, a64_vreg low, a64_vreg high)
 {
-    if (insn->form & X64_F_ALIGNED) {
-        struct lower_mem mem = lower_sse_address(cx, insn, 4);
-        if (!lower_tso(cx) && mem.index == A64_ZR && a64_ldp_ok(4, mem.offset)) {
-            a64_stp_v(cx->b, low, high, mem.base, mem.offset);
-            return;
+    struct lower_mem mem;
+    struct lower_low known = lower_address_low(&cx->facts, &insn->mem);
+    if (insn->form & X64_F_ALIGNED || (!cx->config->verify && known.bits == 5 && !known.value)) {
+        mem = lower_sse_address(cx, insn, 4);
+    } else {
+        a64_reg at = lower_address_register(cx, insn), t = lower_temp(cx);
+        a64_add_imm(cx->b, A64_X, t, at, 31);
+        if (at == A64_SP) {
+            at = lower_temp(cx);
+            a64_mov_reg(cx->b, A64_X, at, A64_SP);
         }
-        struct lower_mem next = lower_mem_at(cx, mem, 4, 16);
-        lower_store_v(cx, 4, low, mem);
-        lower_store_v(cx, 4, high, next);
+        a64_eor_reg(cx->b, A64_X, t, t, at, A64_LSL, 0);
+        struct lower_deferred *d = lower_defer(cx, probe_both_pages);
+        d->reg[0] = at;
+        d->back = lower_label(cx);
+        lower_tbnz(cx, t, 12, d->label);
+        lower_bind(cx, d->back);
+        mem = lower_mem_register(at);
+    }
+    if (!lower_tso(cx) && mem.index == A64_ZR && a64_ldp_ok(4, mem.offset)) {
+        a64_stp_v(cx->b, low, high, mem.base, mem.offset);
         return;
     }
-    a64_reg at = lower_address_register(cx, insn), first = lower_temp(cx), last = lower_temp(cx);
-    {
-        uint32_t inside = lower_label(cx);
-        a64_add_imm(cx->b, A64_X, first, at, 0);
-        a64_add_imm(cx->b, A64_X, last, first, 31);
-        a64_eor_reg(cx->b, A64_X, last, first, last, A64_LSL, 0);
-        lower_tbz(cx, last, 12, inside);
-        lower_probe_span(cx, first, 32);
-        lower_bind(cx, inside);
-    }
-    lower_store_v(cx, 4, low, lower_mem_register(at));
-    lower_store_v(cx, 4, high, (struct lower_mem){ .base = at, .index = A64_ZR, .offset = 16 });
+    struct lower_mem next = lower_mem_at(cx, mem, 4, 16);
+    lower_store_v(cx, 4, low, mem);
+    lower_store_v(cx, 4, high, next);
 }
 
 static bool move(struct lower_context *cx, const struct x64_insn *insn)

@@ -11,24 +11,22 @@
 // destination, first source, second source[, immediate]
 #define AVX_CRYPTO(X) X(AESENC, aes) X(AESENCLAST, aes) X(AESDEC, aes) X(AESDECLAST, aes) X(PCLMULQDQ, pmull)
 #define AVX_CRYPTO_TWO(X) X(AESIMC, aes) X(AESKEYGENASSIST, aes)
+// all of SSE_PACKED and SSE_SHIFT; of lower_vector.h:
+#define AVX_VECTOR(X) \
+    X(PANDN, 0) X(ANDNPS, 0) X(ANDNPD, 0) X(PACKSSWB, 0) X(PACKSSDW, 0) X(PACKUSWB, 0) X(PACKUSDW, 0) X(PMULHW, 0) X(PMULHUW, 0) \
+    X(PMULUDQ, 0) X(PMADDWD, 0) X(PSADBW, 0) X(PHADDW, 0) X(PHADDD, 0) X(PHADDSW, 0) X(PHSUBW, 0) X(PHSUBD, 0) X(PHSUBSW, 0) \
+    X(PMINSB, 0) X(PMINSD, 0) X(PMINUW, 0) X(PMINUD, 0) X(PMAXSB, 0) X(PMAXSD, 0) X(PMAXUW, 0) X(PMAXUD, 0) X(PCMPEQQ, 0) \
+    X(PCMPGTQ, 0) X(PMULLD, 0) X(PSIGNB, 0) X(PSIGNW, 0) X(PSIGND, 0) X(PBLENDW, 0) X(BLENDPS, 4) X(BLENDPD, 2) X(PSHUFB, 0) \
+    X(PMADDUBSW, 0) X(PMULHRSW, 0) X(PALIGNR, 0) X(PMULDQ, 0) X(MPSADBW, 3)
+// the legacy lowering on a copy of the first source
 #define AVX_THREE(X) \
-    X(PADDB, 0) X(PADDW, 0) X(PADDD, 0) X(PADDQ, 0) X(PSUBB, 0) X(PSUBW, 0) X(PSUBD, 0) X(PSUBQ, 0) X(PADDSB, 0) X(PADDSW, 0) \
-    X(PADDUSB, 0) X(PADDUSW, 0) X(PSUBSB, 0) X(PSUBSW, 0) X(PSUBUSB, 0) X(PSUBUSW, 0) X(PCMPEQB, 0) X(PCMPEQW, 0) X(PCMPEQD, 0) \
-    X(PCMPGTB, 0) X(PCMPGTW, 0) X(PCMPGTD, 0) X(PMINUB, 0) X(PMAXUB, 0) X(PMINSW, 0) X(PMAXSW, 0) X(PAVGB, 0) X(PAVGW, 0) X(PMULLW, 0) \
-    X(PAND, 0) X(POR, 0) X(PXOR, 0) X(PANDN, 0) X(ANDPS, 0) X(ANDPD, 0) X(ORPS, 0) X(ORPD, 0) X(XORPS, 0) X(XORPD, 0) X(ANDNPS, 0) \
-    X(ANDNPD, 0) X(PUNPCKLBW, 0) X(PUNPCKLWD, 0) X(PUNPCKLDQ, 0) X(PUNPCKLQDQ, 0) X(PUNPCKHBW, 0) X(PUNPCKHWD, 0) X(PUNPCKHDQ, 0) \
-    X(PUNPCKHQDQ, 0) X(UNPCKLPS, 0) X(UNPCKHPS, 0) X(UNPCKLPD, 0) X(UNPCKHPD, 0) X(ADDPS, 0) X(ADDPD, 0) X(SUBPS, 0) X(SUBPD, 0) \
-    X(MULPS, 0) X(MULPD, 0) X(DIVPS, 0) X(DIVPD, 0) X(MINPS, 0) X(MINPD, 0) X(MAXPS, 0) X(MAXPD, 0) \
-    X(PSLLW, 0) X(PSLLD, 0) X(PSLLQ, 0) X(PSRLW, 0) X(PSRLD, 0) X(PSRLQ, 0) X(PSRAW, 0) X(PSRAD, 0) X(PSLLDQ, 0) X(PSRLDQ, 0) \
-    X(PACKSSWB, 0) X(PACKSSDW, 0) X(PACKUSWB, 0) X(PACKUSDW, 0) X(PMULHW, 0) X(PMULHUW, 0) X(PMULUDQ, 0) X(PMADDWD, 0) X(PSADBW, 0) \
-    X(SHUFPS, 0) X(SHUFPD, 2) X(PHADDW, 0) X(PHADDD, 0) X(PHADDSW, 0) X(PHSUBW, 0) X(PHSUBD, 0) X(PHSUBSW, 0) X(PMINSB, 0) X(PMINSD, 0) \
-    X(PMINUW, 0) X(PMINUD, 0) X(PMAXSB, 0) X(PMAXSD, 0) X(PMAXUW, 0) X(PMAXUD, 0) X(PCMPEQQ, 0) X(PCMPGTQ, 0) X(PMULLD, 0) X(PSIGNB, 0) \
-    X(PSIGNW, 0) X(PSIGND, 0) X(PBLENDW, 0) X(BLENDPS, 4) X(BLENDPD, 2) X(PSHUFB, 0) X(PMADDUBSW, 0) X(PMULHRSW, 0) X(PALIGNR, 0) \
-    X(PMULDQ, 0) X(MPSADBW, 3) X(ADDSUBPS, 0) X(ADDSUBPD, 0) X(HADDPS, 0) X(HADDPD, 0) X(HSUBPS, 0) X(HSUBPD, 0) X(DPPS, 0) X(DPPD, 0) \
-    X(ADDSS, 0) X(ADDSD, 0) X(SUBSS, 0) X(SUBSD, 0) X(MULSS, 0) X(MULSD, 0) X(DIVSS, 0) X(DIVSD, 0) X(MINSS, 0) X(MINSD, 0) X(MAXSS, 0) \
-    X(MAXSD, 0) X(SQRTSS, 0) X(SQRTSD, 0) X(RCPSS, 0) X(RSQRTSS, 0) X(CVTSS2SD, 0) X(CVTSD2SS, 0) X(CVTSI2SS, 0) X(CVTSI2SD, 0) \
-    X(ROUNDSS, 0) X(ROUNDSD, 0) X(INSERTPS, 0) X(PINSRB, 0) X(PINSRW, 0) X(PINSRD, 0) X(PINSRQ, 0) X(MOVHLPS, 0) X(MOVLHPS, 0) \
-    X(MOVLPS, 0) X(MOVLPD, 0) X(MOVHPS, 0) X(MOVHPD, 0)
+    X(ADDPS, 0) X(ADDPD, 0) X(SUBPS, 0) X(SUBPD, 0) X(MULPS, 0) X(MULPD, 0) X(DIVPS, 0) X(DIVPD, 0) X(MINPS, 0) X(MINPD, 0) \
+    X(MAXPS, 0) X(MAXPD, 0) X(PSLLDQ, 0) X(PSRLDQ, 0) X(SHUFPS, 0) X(SHUFPD, 2) X(ADDSUBPS, 0) X(ADDSUBPD, 0) X(HADDPS, 0) \
+    X(HADDPD, 0) X(HSUBPS, 0) X(HSUBPD, 0) X(DPPS, 0) X(DPPD, 0) X(ADDSS, 0) X(ADDSD, 0) X(SUBSS, 0) X(SUBSD, 0) X(MULSS, 0) \
+    X(MULSD, 0) X(DIVSS, 0) X(DIVSD, 0) X(MINSS, 0) X(MINSD, 0) X(MAXSS, 0) X(MAXSD, 0) X(SQRTSS, 0) X(SQRTSD, 0) X(RCPSS, 0) \
+    X(RSQRTSS, 0) X(CVTSS2SD, 0) X(CVTSD2SS, 0) X(CVTSI2SS, 0) X(CVTSI2SD, 0) X(ROUNDSS, 0) X(ROUNDSD, 0) X(INSERTPS, 0) \
+    X(PINSRB, 0) X(PINSRW, 0) X(PINSRD, 0) X(PINSRQ, 0) X(MOVHLPS, 0) X(MOVLHPS, 0) X(MOVLPS, 0) X(MOVLPD, 0) X(MOVHPS, 0) \
+    X(MOVHPD, 0)
 // destination, source[, immediate]
 #define AVX_TWO(X) \
     X(SQRTPS, 0) X(SQRTPD, 0) X(RCPPS, 0) X(RSQRTPS, 0) X(CVTDQ2PS, 0) X(CVTPS2DQ, 0) X(CVTTPS2DQ, 0) X(PSHUFD, 0) X(PSHUFLW, 0) \
@@ -67,7 +65,8 @@
     FMA_KINDS(X, order, PS) FMA_KINDS(X, order, PD) FMA_KINDS(X, order, SS) FMA_KINDS(X, order, SD) FMA_MIXED(X, order, PS) FMA_MIXED(X, order, PD)
 #define FMA_ALL(X) FMA_TYPES(X, 132) FMA_TYPES(X, 213) FMA_TYPES(X, 231)
 
-#define AVX_ALL(X) AVX_THREE(X) AVX_TWO(X) AVX_WIDEN(X) AVX_NARROW(X) AVX_READ(X) AVX_MOVE(X) AVX_SELECT(X) AVX_OTHER(X) AVX_GATHER(X) AVX_CRYPTO(X) AVX_CRYPTO_TWO(X)
+#define AVX_ALL(X) \
+    SSE_PACKED(X) SSE_SHIFT(X) AVX_VECTOR(X) AVX_THREE(X) AVX_TWO(X) AVX_WIDEN(X) AVX_NARROW(X) AVX_READ(X) AVX_MOVE(X) AVX_SELECT(X) AVX_OTHER(X) AVX_GATHER(X) AVX_CRYPTO(X) AVX_CRYPTO_TWO(X)
 
 #define X(name, ...) lower_function lower_V##name;
 AVX_ALL(X)
@@ -82,7 +81,8 @@ enum { AVX_LOW = 28, AVX_HIGH = 29, AVX_M_LOW = 30, AVX_M_HIGH = 31 };      // a
 static inline bool avx_wide(const struct x64_insn *insn) { return insn->form & X64_F_256; }
 void avx_high_read(struct lower_context *cx, a64_vreg v, unsigned ymm);     // v = the upper half
 void avx_high_write(struct lower_context *cx, unsigned ymm, a64_vreg v);
-void avx_high_clear(struct lower_context *cx, unsigned ymm);                // v16 is scratch
+void avx_high_clear(struct lower_context *cx, unsigned ymm);
+void avx_high_clear_all(struct lower_context *cx);                          // v16 is scratch
 // Upper half of the destination: v, or zero if the instruction has 128 bits.
 void avx_high_finish(struct lower_context *cx, const struct x64_insn *insn, a64_vreg v);
 // The low half's register of a vector operand, which a memory operand is loaded into AVX_M_LOW for; AVX_M_HIGH becomes the upper

@@ -5,8 +5,7 @@
 bool lower_VZEROUPPER(struct lower_context *cx, const struct x64_insn *insn)
 {
     (void)insn;
-    for (unsigned i = 0; i < 16; i++)
-        avx_high_clear(cx, i);
+    avx_high_clear_all(cx);
     return true;
 }
 

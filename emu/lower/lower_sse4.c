@@ -15,7 +15,7 @@ static bool operands(struct lower_context *cx, const struct x64_insn *insn,
 }
 
 #define X(name, ...) bool lower_##name(struct lower_context *cx, const struct x64_insn *insn) { return operands(cx, insn, vector_##name); }
-VECTOR_PACKED(X) VECTOR_PAIRS(X) VECTOR_WIDEN(X) VECTOR_ABS(X) VECTOR_SIGN(X) VECTOR_SELECT(X) VECTOR_BLEND(X) VECTOR_OTHER(X)
+VECTOR_PACKED(X) VECTOR_SSE2(X) VECTOR_PAIRS(X) VECTOR_WIDEN(X) VECTOR_ABS(X) VECTOR_SIGN(X) VECTOR_SELECT(X) VECTOR_BLEND(X) VECTOR_OTHER(X)
 #undef X
 #define X(name, feature) \
     bool lower_##name(struct lower_context *cx, const struct x64_insn *insn) \
@@ -308,8 +308,10 @@ void lower_flags_test(struct lower_context *cx, a64_vreg zero, a64_vreg carry)
 bool lower_PTEST(struct lower_context *cx, const struct x64_insn *insn)
 {
     a64_vreg m = lower_sse_read(cx, &insn->opd[1], MEMORY), n = insn->opd[0].reg;
-    a64_and_v(cx->b, A64_16B, 17, n, m);
-    a64_bic_v(cx->b, A64_16B, 18, m, n);
-    lower_flags_test(cx, 17, 18);
+    if (n != m && cx->live & X64_ARITH_FLAGS)
+        a64_and_v(cx->b, A64_16B, 17, n, m);
+    if (cx->live & X64_CF)
+        a64_bic_v(cx->b, A64_16B, 18, m, n);
+    lower_flags_test(cx, n == m ? m : 17, 18);
     return true;
 }

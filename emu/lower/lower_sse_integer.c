@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SSE and SSE2 on integers and bits: SDM vol. 2, P... instructions; NEON: Arm ARM C7.
-#include "emu/lower/lower_sse.h"
+#include "emu/lower/lower_vector.h"
 
 bool lower_sse_form(const struct x64_insn *insn)
 {
@@ -25,52 +25,52 @@ static bool packed(struct lower_context *cx, const struct x64_insn *insn, enum a
 SSE_PACKED(X)
 #undef X
 
-bool lower_PANDN(struct lower_context *cx, const struct x64_insn *insn)
-{
-    if (!lower_sse_form(insn))
-        return false;
-    a64_vreg source = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
-    a64_bic_v(cx->b, A64_16B, vd, source, vd);
-    return true;
-}
-bool lower_ANDNPS(struct lower_context *cx, const struct x64_insn *insn) { return lower_PANDN(cx, insn); }
-bool lower_ANDNPD(struct lower_context *cx, const struct x64_insn *insn) { return lower_PANDN(cx, insn); }
+#define VECTOR(name) void vector_##name(struct lower_context *cx, a64_vreg vd, a64_vreg n, a64_vreg m, unsigned extra)
+
+VECTOR(PANDN) { (void)extra; a64_bic_v(cx->b, A64_16B, vd, m, n); }
+VECTOR(ANDNPS) { vector_PANDN(cx, vd, n, m, extra); }
+VECTOR(ANDNPD) { vector_PANDN(cx, vd, n, m, extra); }
 
 // ---- shifts. A count of the element's width or more gives 0, or all sign bits.
 
-static bool shift(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr, bool left, bool arithmetic,
+static void shift(struct lower_context *cx, a64_vreg vd, a64_vreg n, const struct x64_operand *by, enum a64_arr arr, bool left, bool arithmetic,
                   void (*by_constant)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, unsigned),
                   void (*by_register)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg))
 {
     struct a64_buf *b = cx->b;
     unsigned bits = 8u << (arr >> 1);
-    a64_vreg vd = insn->opd[0].reg;
-    if (!lower_sse_form(insn))
-        return false;
-    if (insn->opd[1].kind == X64_OPD_IMM) {
-        unsigned count = (unsigned)insn->opd[1].value & 0xff;
+    if (by->kind == X64_OPD_IMM) {
+        unsigned count = (unsigned)by->value & 0xff;
         if (count >= bits && !arithmetic)
             a64_movi_zero(b, vd);
         else if (count)
-            by_constant(b, arr, vd, vd, count < bits ? count : left ? bits - 1 : bits);
-        return true;
+            by_constant(b, arr, vd, n, count < bits ? count : left ? bits - 1 : bits);
+        else if (vd != n)
+            a64_mov_v(b, vd, n);
+        return;
     }
     // USHL and SSHL take the low byte of each element as a signed count: saturate the quadword to 0..127 and spread it.
-    a64_vreg count = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_vreg count = lower_sse_read(cx, by, 16);
     a64_uqshl(b, A64_2D, 16, count, 57);
     a64_ushr(b, A64_2D, 16, 16, 57);
     a64_dup_element(b, arr, 16, 16, 0);
     if (!left)
         a64_neg_v(b, arr, 16, 16);
-    by_register(b, arr, vd, vd, 16);
-    return true;
+    by_register(b, arr, vd, n, 16);
 }
 
 #define X(name, by_constant, by_register, arr) \
+    void vector_shift_##name(struct lower_context *cx, a64_vreg vd, a64_vreg n, const struct x64_operand *by) \
+    { \
+        shift(cx, vd, n, by, A64_##arr, X64_##name == X64_PSLLW || X64_##name == X64_PSLLD || X64_##name == X64_PSLLQ, \
+              X64_##name == X64_PSRAW || X64_##name == X64_PSRAD, a64_##by_constant, a64_##by_register); \
+    } \
     bool lower_##name(struct lower_context *cx, const struct x64_insn *insn) \
     { \
-        return shift(cx, insn, A64_##arr, X64_##name == X64_PSLLW || X64_##name == X64_PSLLD || X64_##name == X64_PSLLQ, \
-                     X64_##name == X64_PSRAW || X64_##name == X64_PSRAD, a64_##by_constant, a64_##by_register); \
+        if (!lower_sse_form(insn)) \
+            return false; \
+        vector_shift_##name(cx, insn->opd[0].reg, insn->opd[0].reg, &insn->opd[1]); \
+        return true; \
     }
 SSE_SHIFT(X)
 #undef X
@@ -114,79 +114,58 @@ void lower_pack(struct lower_context *cx, enum a64_arr low, void (*emit)(struct 
         a64_mov_v(cx->b, vd, to);
 }
 
-static bool pack(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr low,
-                 void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg))
-{
-    if (!lower_sse_form(insn))
-        return false;
-    a64_vreg source = lower_sse_read(cx, &insn->opd[1], 17), vd = insn->opd[0].reg;
-    lower_pack(cx, low, emit, vd, vd, source);
-    return true;
-}
-bool lower_PACKSSWB(struct lower_context *cx, const struct x64_insn *insn) { return pack(cx, insn, A64_8B, a64_sqxtn); }
-bool lower_PACKSSDW(struct lower_context *cx, const struct x64_insn *insn) { return pack(cx, insn, A64_4H, a64_sqxtn); }
-bool lower_PACKUSWB(struct lower_context *cx, const struct x64_insn *insn) { return pack(cx, insn, A64_8B, a64_sqxtun); }
+VECTOR(PACKSSWB) { (void)extra; lower_pack(cx, A64_8B, a64_sqxtn, vd, n, m); }
+VECTOR(PACKSSDW) { (void)extra; lower_pack(cx, A64_4H, a64_sqxtn, vd, n, m); }
+VECTOR(PACKUSWB) { (void)extra; lower_pack(cx, A64_8B, a64_sqxtun, vd, n, m); }
 
 // The 32-bit products of the words: low four in v16, high four in v17.
-static bool products(struct lower_context *cx, const struct x64_insn *insn,
-                     void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg))
+static void products(struct a64_buf *b, a64_vreg n, a64_vreg m, void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg))
 {
-    if (!lower_sse_form(insn))
-        return false;
-    a64_vreg source = lower_sse_read(cx, &insn->opd[1], 18), vd = insn->opd[0].reg;
-    emit(cx->b, A64_4H, 16, vd, source);
-    emit(cx->b, A64_8H, 17, vd, source);
-    return true;
+    emit(b, A64_4H, 16, n, m);
+    emit(b, A64_8H, 17, n, m);
 }
 
-bool lower_PMULHW(struct lower_context *cx, const struct x64_insn *insn)
+VECTOR(PMULHW)
 {
-    if (!products(cx, insn, a64_smull_v))
-        return false;
-    a64_uzp2(cx->b, A64_8H, insn->opd[0].reg, 16, 17);
-    return true;
+    (void)extra;
+    products(cx->b, n, m, a64_smull_v);
+    a64_uzp2(cx->b, A64_8H, vd, 16, 17);
 }
 
-bool lower_PMULHUW(struct lower_context *cx, const struct x64_insn *insn)
+VECTOR(PMULHUW)
 {
-    if (!products(cx, insn, a64_umull_v))
-        return false;
-    a64_uzp2(cx->b, A64_8H, insn->opd[0].reg, 16, 17);
-    return true;
+    (void)extra;
+    products(cx->b, n, m, a64_umull_v);
+    a64_uzp2(cx->b, A64_8H, vd, 16, 17);
 }
 
-bool lower_PMADDWD(struct lower_context *cx, const struct x64_insn *insn)
+VECTOR(PMADDWD)
 {
-    if (!products(cx, insn, a64_smull_v))
-        return false;
-    a64_addp(cx->b, A64_4S, insn->opd[0].reg, 16, 17);
-    return true;
+    (void)extra;
+    products(cx->b, n, m, a64_smull_v);
+    a64_addp(cx->b, A64_4S, vd, 16, 17);
 }
 
-bool lower_PMULUDQ(struct lower_context *cx, const struct x64_insn *insn)
+VECTOR(PMULUDQ)
 {
-    if (!lower_sse_form(insn))
-        return false;
-    a64_vreg source = lower_sse_read(cx, &insn->opd[1], 17), vd = insn->opd[0].reg;
-    a64_xtn(cx->b, A64_2S, 16, vd);
-    a64_xtn(cx->b, A64_2S, 17, source);
+    (void)extra;
+    a64_xtn(cx->b, A64_2S, 16, n);
+    if (n == m) {
+        a64_umull_v(cx->b, A64_2S, vd, 16, 16);
+        return;
+    }
+    a64_xtn(cx->b, A64_2S, 17, m);
     a64_umull_v(cx->b, A64_2S, vd, 16, 17);
-    return true;
 }
 
-bool lower_PSADBW(struct lower_context *cx, const struct x64_insn *insn)
+VECTOR(PSADBW)
 {
-    if (!lower_sse_form(insn))
-        return false;
-    a64_vreg source = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
-    a64_uabd(cx->b, A64_16B, 16, vd, source);
+    (void)extra;
+    a64_uabd(cx->b, A64_16B, 16, n, m);
     a64_uaddlp(cx->b, A64_16B, 16, 16);
     a64_uaddlp(cx->b, A64_8H, 16, 16);
     a64_uaddlp(cx->b, A64_4S, vd, 16);
-    return true;
 }
-
-// ---- single elements and masks
 
 void lower_probe_write(struct lower_context *cx, a64_reg r, a64_reg value, a64_reg failed)
 {

@@ -25,9 +25,9 @@ static bool move_scalar(struct lower_context *cx, const struct x64_insn *insn, u
 {
     const struct x64_operand *to = &insn->opd[0], *from = &insn->opd[1];
     if (to->kind == X64_OPD_MEM)
-        lower_store_v(cx, log2, from->reg, lower_address(cx, insn, log2));
+        lower_store_v(cx, log2, from->reg, lower_sse_address(cx, insn, log2));
     else if (from->kind == X64_OPD_MEM)
-        lower_load_v(cx, log2, to->reg, lower_address(cx, insn, log2));
+        lower_load_v(cx, log2, to->reg, lower_sse_address(cx, insn, log2));
     else if (to->reg != from->reg)
         a64_ins_element(cx->b, log2, to->reg, 0, from->reg, 0);
     return true;
@@ -72,11 +72,11 @@ static bool move_element(struct lower_context *cx, const struct x64_insn *insn)
     if (to->kind == X64_OPD_XMM && from->kind == X64_OPD_GPR) {
         a64_fmov_from_general(cx->b, from->size == 8 ? A64_X : A64_W, to->reg, lower_read(cx, from));
     } else if (to->kind == X64_OPD_XMM && from->kind == X64_OPD_MEM) {
-        lower_load_v(cx, lower_log2(from->size), to->reg, lower_address(cx, insn, lower_log2(from->size)));
+        lower_load_v(cx, lower_log2(from->size), to->reg, lower_sse_address(cx, insn, lower_log2(from->size)));
     } else if (to->kind == X64_OPD_XMM) {
         a64_fmov(cx->b, A64_X, to->reg, from->reg);
     } else if (to->kind == X64_OPD_MEM) {
-        lower_store_v(cx, lower_log2(to->size), from->reg, lower_address(cx, insn, lower_log2(to->size)));
+        lower_store_v(cx, lower_log2(to->size), from->reg, lower_sse_address(cx, insn, lower_log2(to->size)));
     } else {
         a64_reg r = lower_destination(cx, to);
         a64_fmov_to_general(cx->b, to->size == 8 ? A64_X : A64_W, r, from->reg);

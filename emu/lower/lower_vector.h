@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What SSE3 to SSE4.2, AES, PCLMULQDQ and SHA do, on registers: for the legacy forms (lower_sse4.h) and for the VEX forms alike.
+// What some of SSE2, SSE3 to SSE4.2, AES, PCLMULQDQ and SHA do, on registers: for the legacy forms (lower_sse4.h) and for the VEX forms alike.
 //
 //   vector_NAME(cx, vd, n, m, extra)   vd = NAME(n, m). All 128 bits of vd are written.
 //     vd, n and m may be one register; n and m are not v16..v23, which are scratch here. Operations of one source ignore n.
@@ -13,6 +13,9 @@
     X(PHADDW, addp, 8H) X(PHADDD, addp, 4S) X(PMINSB, smin, 16B) X(PMINSD, smin, 4S) X(PMINUW, umin, 8H) X(PMINUD, umin, 4S) \
     X(PMAXSB, smax, 16B) X(PMAXSD, smax, 4S) X(PMAXUW, umax, 8H) X(PMAXUD, umax, 4S) X(PCMPEQQ, cmeq, 2D) X(PCMPGTQ, cmgt, 2D) \
     X(PMULLD, mul_v, 4S)
+// SSE2: lower_sse_integer.c
+#define VECTOR_SSE2(X) \
+    X(PANDN) X(ANDNPS) X(ANDNPD) X(PACKSSWB) X(PACKSSDW) X(PACKUSWB) X(PMULHW) X(PMULHUW) X(PMULUDQ) X(PMADDWD) X(PSADBW)
 // vd = op of the even elements and the odd elements of n:m
 #define VECTOR_PAIRS(X) X(PHADDSW, sqadd, 8H) X(PHSUBW, sub_v, 8H) X(PHSUBD, sub_v, 4S) X(PHSUBSW, sqsub, 8H)
 // elements of m made wider: how often, by what, from what
@@ -37,11 +40,16 @@
     X(SHA1NEXTE, sha1) X(SHA1MSG1, sha1) X(SHA1MSG2, sha1) X(SHA1RNDS4, sha1) X(SHA256RNDS2, sha2) X(SHA256MSG1, sha2) X(SHA256MSG2, sha2)
 
 #define VECTOR_ALL(X) \
-    VECTOR_PACKED(X) VECTOR_PAIRS(X) VECTOR_WIDEN(X) VECTOR_ABS(X) VECTOR_SIGN(X) VECTOR_SELECT(X) VECTOR_BLEND(X) VECTOR_OTHER(X) \
+    VECTOR_PACKED(X) VECTOR_SSE2(X) VECTOR_PAIRS(X) VECTOR_WIDEN(X) VECTOR_ABS(X) VECTOR_SIGN(X) VECTOR_SELECT(X) VECTOR_BLEND(X) VECTOR_OTHER(X) \
     VECTOR_CRYPTO(X)
 
 #define X(name, ...) void vector_##name(struct lower_context *cx, a64_vreg vd, a64_vreg n, a64_vreg m, unsigned extra);
 VECTOR_ALL(X)
+#undef X
+
+// vd = the elements of n shifted by an immediate or by the low quadword of a vector operand.
+#define X(name, ...) void vector_shift_##name(struct lower_context *cx, a64_vreg vd, a64_vreg n, const struct x64_operand *by);
+SSE_SHIFT(X)
 #undef X
 
 // The flags of PTEST: ZF = (zero is 0), CF = (carry is 0), the others 0. The two vectors are left alone; v16 is scratch, and neither of them.

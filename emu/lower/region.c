@@ -437,6 +437,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     cx->mask = 0;
     cx->no_chain_before = 0;
     cx->x87_depth = k->x87_depth ? (uint8_t)(k->x87_depth - 1) : 0;
+    cx->sum_by = 0;
     version->emitted = true;
     bool enters = k->entry && version->enters;
     uint32_t call = call_entry(cx, version, fallen_into);
@@ -464,6 +465,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             run = lower_chain(cx, insn, k->count - j);
         if (run) {
             j += run - 1;
+            cx->sum_by = 0;         // who comes from doing it again may not have it
             continue;
         }
         if (!lower_instruction(cx, insn))
@@ -517,6 +519,7 @@ static void tail(struct lower_context *cx)
         cx->loose = 0;
         cx->block = d->block;
         cx->facts = (struct lower_facts){ 0 };
+        cx->sum_by = 0;
         lower_bind(cx, d->label);
         lower_point_here(cx);
         d->emit(cx, d);

@@ -47,8 +47,8 @@
 #define CTX_FP_FORM         0x88   // u32: 0 while FPCR and FPSR are as native code wants them, or one of:
 #define CTX_FORM_EXACT      1      // as FP_EXACT wants them
 #define CTX_FORM_IE         2      // as native code does, but for FPSR.IOC: MXCSR.IE is set, whatever it says (emu/lower/lower_chain.c)
-#define CTX_SPILL           0x90   // 16 * u64: the lowering's own spill slots
-#define CTX_YMM_HIGH        0x110  // 16 * 16 bytes
+#define CTX_YMM_HIGH        0x90   // 16 * 16 bytes: all within reach of STP of two doublewords
+#define CTX_SPILL           0x190  // 16 * u64: the lowering's own spill slots
 #define CTX_X87_REGISTERS   0x210  // 8 * 16 bytes; from here on struct x87_state (emu/x87/x87.h)
 #define CTX_X87_IP          0x290  // u64
 #define CTX_X87_DP          0x298  // u64
