@@ -66,7 +66,8 @@ void context_build(const struct thread *thread, struct arm64_context *out)
         emu_show_mxcsr(thread->process->emu, thread->cpu_area, &out->fpcr, &out->fpsr);
     if (thread == thread_current() && exception_x64_state(thread))
         clear_homeless(out);
-    if (thread != thread_current() && thread->process->emu && (frame->elr == EMU_STUB_ADDRESS(EMU_STUB_DISPATCH) || frame->elr == EMU_STUB_ADDRESS(EMU_STUB_MISS))) {
+    if (thread != thread_current() && thread->process->emu && (frame->elr == EMU_STUB_ADDRESS(EMU_STUB_ENTER) || frame->elr == EMU_STUB_ADDRESS(EMU_STUB_DISPATCH)
+        || frame->elr == EMU_STUB_ADDRESS(EMU_STUB_MISS))) {
         out->pc = frame->x[9];              // about to enter x64 code: a context was set
         out->cpsr ^= NZCV_C;
         clear_homeless(out);

@@ -24,7 +24,7 @@ enum a64_arr { A64_8B, A64_16B, A64_4H, A64_8H, A64_2S, A64_4S, A64_1D, A64_2D }
 // ---- three registers, floating point: 2S 4S 2D
 #define A64_V3_FLOAT(X) \
     X(fadd_v, 0x0e20d400) X(fsub_v, 0x0ea0d400) X(fmul_v, 0x2e20dc00) X(fdiv_v, 0x2e20fc00) X(fcmeq, 0x0e20e400) \
-    X(fcmge, 0x2e20e400) X(fcmgt, 0x2ea0e400) X(faddp, 0x2e20d400) \
+    X(fcmge, 0x2e20e400) X(fcmgt, 0x2ea0e400) X(faddp, 0x2e20d400) X(fmax_v, 0x0e20f400) X(fmin_v, 0x0ea0f400) \
     X(fmla_v, 0x0e20cc00) X(fmls_v, 0x0ea0cc00)
 // ---- two registers, integer
 #define A64_V2(X) \
@@ -97,9 +97,9 @@ void a64_movi_top(struct a64_buf *, a64_vreg vd, uint8_t value);            // e
 void a64_movi_mask(struct a64_buf *, a64_vreg vd, uint8_t bytes);           // bit n set: byte n of each doubleword is 0xff
 
 // ---- scalar floating point: A64_W is single, A64_X is double. The rest of vd becomes zero.
-#define A64_F2(X) X(fmul, 0x1e200800) X(fdiv, 0x1e201800) X(fadd, 0x1e202800) X(fsub, 0x1e203800)
+#define A64_F2(X) X(fmul, 0x1e200800) X(fdiv, 0x1e201800) X(fadd, 0x1e202800) X(fsub, 0x1e203800) X(fmax, 0x1e204800) X(fmin, 0x1e205800)
 #define A64_F1(X) X(fmov, 0x1e204000) X(fabs, 0x1e20c000) X(fneg, 0x1e214000) X(fsqrt, 0x1e21c000) X(frinti, 0x1e27c000) X(frintz, 0x1e25c000) \
-    X(frintx, 0x1e274000) X(frintn, 0x1e244000) X(frintm, 0x1e254000) X(frintp, 0x1e24c000)
+    X(frintx, 0x1e274000) X(frintn, 0x1e244000) X(frintm, 0x1e254000) X(frintp, 0x1e24c000) X(frint32z, 0x1e284000) X(frint32x, 0x1e28c000) X(frint64z, 0x1e294000) X(frint64x, 0x1e29c000)
 #define A64_FCM_SCALAR(X) X(fcmeq_s, 0x5e20e400) X(fcmge_s, 0x7e20e400) X(fcmgt_s, 0x7ea0e400)
 #define X(name, base) void a64_##name(struct a64_buf *, enum a64_size s, a64_vreg vd, a64_vreg vn, a64_vreg vm);
 A64_F2(X)

@@ -210,6 +210,7 @@ struct lower_context {
 // ---- stages
 bool lower_discover(struct lower_context *cx, uint64_t rip);    // false: nothing executable at rip
 void lower_analyse(struct lower_context *cx);
+void lower_protect(struct lower_context *cx, const struct lower_insn *insn);    // moves flags out of registers that it writes
 void lower_begin(struct lower_context *cx, const struct lower_insn *insn);      // this is the instruction now: state of its own, a point
 bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn);    // false: it ends the region
 typedef bool lower_function(struct lower_context *cx, const struct x64_insn *insn);

@@ -48,10 +48,16 @@ static bool find_operation(const struct x64_insn *insn, struct operation *o)
     return false;
 }
 
+// To a general register, which is written at once: so nothing before it in the chain may have looked at that.
+static bool is_conversion(const struct lower_context *cx, const struct x64_insn *insn)
+{
+    return (insn->op == X64_CVTTSD2SI || insn->op == X64_CVTTSS2SI) && cx->config->fp_model == FP_FAST && lower_is_low(&insn->opd[0]);
+}
+
 static bool is_chained(const struct lower_context *cx, const struct x64_insn *insn)
 {
     struct operation o;
-    return find_operation(insn, &o) || (lower_is_exact(cx, insn) && insn->opd[0].kind == X64_OPD_XMM);
+    return find_operation(insn, &o) || is_conversion(cx, insn) || (lower_is_exact(cx, insn) && insn->opd[0].kind == X64_OPD_XMM);
 }
 
 static bool is_zeroing(const struct x64_insn *insn)
@@ -64,6 +70,8 @@ static bool is_zeroing(const struct x64_insn *insn)
 static bool defines(const struct x64_insn *insn)
 {
     const struct x64_operand *to = &insn->opd[0], *from = &insn->opd[1];
+    if (to->kind != X64_OPD_XMM)
+        return false;
     if (is_zeroing(insn))
         return true;
     if (to->access & (X64_READ | X64_MAYBE) || (from->kind == X64_OPD_XMM && from->reg == to->reg))
@@ -75,13 +83,17 @@ static bool defines(const struct x64_insn *insn)
     return to->size == 16;
 }
 
-// Changes one vector register and nothing else.
+// Changes one vector register and nothing else; or is a conversion.
 static bool is_member(const struct lower_context *cx, const struct lower_insn *i)
 {
     const struct x64_insn *x = &i->x;
     uint32_t attributes = x64_op_info(x->op)->attributes;
     lower_function *function = lower_choose(x);
-    if (!function || function == lower_in_kernel || i->loose || x->form & X64_F_VEX || !x->operand_count || x->opd[0].kind != X64_OPD_XMM)
+    if (!function || function == lower_in_kernel || i->loose || x->form & X64_F_VEX || !x->operand_count)
+        return false;
+    if (is_conversion(cx, x))
+        return true;
+    if (x->opd[0].kind != X64_OPD_XMM)
         return false;
     for (unsigned n = 0; n < x->operand_count; n++) {
         uint8_t kind = x->opd[n].kind;
@@ -101,7 +113,7 @@ static bool is_member(const struct lower_context *cx, const struct lower_insn *i
 static unsigned plan(const struct lower_context *cx, const struct lower_insn *first, unsigned available, unsigned *without)
 {
     unsigned length = 0, n;
-    uint16_t defined = 0, looked_at = 0, temps = 0;
+    uint16_t defined = 0, looked_at = 0, temps = 0, general = 0;
     bool raises = false;
     struct operation o;
     for (n = 0; n < available && n < MOST && is_member(cx, &first[n]); n++) {
@@ -109,6 +121,13 @@ static unsigned plan(const struct lower_context *cx, const struct lower_insn *fi
         uint16_t to = (uint16_t)(1u << x->opd[0].reg);
         if (x->opd[1].kind == X64_OPD_XMM && !is_zeroing(x))
             looked_at |= (uint16_t)(1u << x->opd[1].reg);
+        general |= x64_gprs_read(x);
+        if (x64_gprs_written(x) & general)
+            break;
+        if (is_conversion(cx, x)) {
+            length = n + 1;
+            continue;
+        }
         raises |= lower_is_exact(cx, x);
         if (defines(x) && !raises && !(looked_at & ~defined & to))
             defined |= to;
@@ -250,9 +269,17 @@ static void other(struct chain *c, const struct x64_insn *x)
 {
     struct x64_insn moved = *x;
     unsigned r = x->opd[0].reg;
+    bool scalar = x->op == X64_MOVSD || x->op == X64_MOVSS || x64_op_info((enum x64_op)x->op)->attributes & X64_A_FP;
     for (unsigned i = 1; i < x->operand_count && !is_zeroing(x); i++)
-        if (x->opd[i].kind == X64_OPD_XMM)
-            moved.opd[i].reg = whole(c, x->opd[i].reg);
+        if (x->opd[i].kind == X64_OPD_XMM) {
+            uint16_t size = x->opd[i].size;
+            moved.opd[i].reg = scalar && (size == 4 || size == 8) ? low(c, x->opd[i].reg, lower_log2(size)) : whole(c, x->opd[i].reg);
+        }
+    if (x->opd[0].kind != X64_OPD_XMM) {
+        if (!lower_choose(x)(c->cx, &moved))
+            c->cx->b->bad = true;
+        return;
+    }
     a64_vreg n = defines(x) ? A64_ZR : whole(c, r), to = target(c, r);
     if (n != A64_ZR && to != n)
         a64_mov_v(c->cx->b, to, n);
@@ -282,6 +309,20 @@ static void compute(struct chain *c, const struct x64_insn *x)
 
 // ---- the two ways
 
+void lower_chain_settle(struct lower_context *cx)
+{
+    struct a64_buf *b = cx->b;
+    a64_reg t = lower_temp(cx);
+    uint32_t fault = lower_label(cx);       // that is why we are here, and nothing was invalid
+    a64_mrs_fpsr(b, t);
+    lower_tbz(cx, t, 0, fault);
+    a64_and_imm(b, A64_X, t, t, ~1ull);
+    a64_msr_fpsr(b, t);
+    a64_mov_const(b, A64_W, t, CTX_FORM_IE);
+    a64_str_uimm(b, 2, t, CTX, CTX_FP_FORM);
+    lower_bind(cx, fault);
+}
+
 // value: index of the first point of the chain, of the one behind its last; reg: how many instructions.
 static void slow(struct lower_context *cx, const struct lower_deferred *d)
 {
@@ -292,16 +333,8 @@ static void slow(struct lower_context *cx, const struct lower_deferred *d)
     unsigned count = d->reg[0];
     uint32_t back = d->back;
     cx->facts = (struct lower_facts){ 0 };
-    a64_reg t = lower_temp(cx);
     if (cx->config->fp_model == FP_FAST) {
-        uint32_t fault = lower_label(cx);   // that is why we are here, and nothing was invalid
-        a64_mrs_fpsr(b, t);
-        lower_tbz(cx, t, 0, fault);
-        a64_and_imm(b, A64_X, t, t, ~1ull);
-        a64_msr_fpsr(b, t);
-        a64_mov_const(b, A64_W, t, CTX_FORM_IE);
-        a64_str_uimm(b, 2, t, CTX, CTX_FP_FORM);
-        lower_bind(cx, fault);
+        lower_chain_settle(cx);
     } else {
         a64_msr_fpsr(b, A64_ZR);            // MXCSR has what was there before
     }
@@ -321,6 +354,8 @@ unsigned lower_chain(struct lower_context *cx, const struct lower_insn *first, u
             cx->no_chain_before = first + without;
         return 0;
     }
+    for (unsigned i = 0; i < count; i++)    // both ways want flags in no register that changes
+        lower_protect(cx, &first[i]);
     struct chain c = { .cx = cx };
     for (unsigned r = 0; r < 16; r++)
         c.place[r] = (uint8_t)r, c.part[r] = WHOLE;

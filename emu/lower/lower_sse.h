@@ -56,6 +56,9 @@ SSE_SHIFT(X)
 SSE_OTHER(X)
 #undef X
 
+// FPCR.AH and NEP are set while this code runs (FEAT_AFP; FP_FAST only): the NaN of a result is x64's, FMIN and FMAX are x64's, and a
+// scalar result leaves the rest of a register as it is: what the first of two sources has there, or the destination itself.
+static inline bool lower_afp(const struct lower_context *cx) { return cx->config->features.afp && cx->config->fp_model == FP_FAST; }
 // No operand is an MMX register.
 bool lower_sse_form(const struct x64_insn *insn);
 // The address of the memory operand for accesses of 2^log2 bytes; traps unless it is aligned, if the instruction wants that.

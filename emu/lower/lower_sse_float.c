@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // SSE and SSE2 floating point: arithmetic, comparison, conversion. Rounding is FPCR's, which MXCSR.RC is kept in.
+#include "emu/lower/lower_chain.h"
 #include "emu/lower/lower_exact.h"
 #include "emu/lower/lower_sse.h"
 
@@ -40,7 +41,7 @@ static void mend_nan(struct lower_context *cx, const struct lower_deferred *d)
 
 void lower_sse_check_nan(struct lower_context *cx, enum a64_size s, bool is_scalar, a64_vreg first, a64_vreg second)
 {
-    if (cx->chain)                          // at its end, for all of it
+    if (cx->chain || lower_afp(cx))         // at its end, for all of it; or it is right
         return;
     if (cx->config->fp_model == FP_EXACT)
         lower_exact_check_result(cx);
@@ -52,8 +53,6 @@ void lower_sse_mend_nan(struct lower_context *cx, enum a64_size s, bool is_scala
 {
     struct a64_buf *b = cx->b;
     enum a64_arr arr = s == A64_X ? A64_2D : A64_4S;
-    if (cx->config->features.afp)           // FPCR.AH and NEP do all this
-        return;
     struct lower_deferred *d = lower_defer(cx, mend_nan);
     d->back = lower_label(cx);
     d->reg[0] = first;
@@ -80,8 +79,16 @@ void lower_sse_mend_nan(struct lower_context *cx, enum a64_size s, bool is_scala
 
 // ---- arithmetic
 
+// Whether an operation of one source may write its scalar result to the register itself, at once.
+static bool is_alone(const struct lower_context *cx, enum a64_size s, a64_vreg vd)
+{
+    return lower_afp(cx) || lower_upper_is_zero(&cx->facts.upper, vd, s == A64_X ? 3 : 2);
+}
+
 static void put_low(struct lower_context *cx, enum a64_size s, a64_vreg vd, a64_vreg value)
 {
+    if (value == vd)
+        return;
     a64_ins_element(cx->b, s == A64_X ? 3 : 2, vd, 0, value, 0);
 }
 
@@ -89,6 +96,10 @@ static bool scalar(struct lower_context *cx, const struct x64_insn *insn, enum a
                    void (*emit)(struct a64_buf *, enum a64_size, a64_vreg, a64_vreg, a64_vreg))
 {
     a64_vreg source = lower_sse_read(cx, &insn->opd[1], 17), vd = insn->opd[0].reg;
+    if (lower_afp(cx)) {
+        emit(cx->b, s, vd, vd, source);
+        return true;
+    }
     emit(cx->b, s, RESULT, vd, source);
     lower_sse_check_nan(cx, s, true, vd, source);
     put_low(cx, s, vd, RESULT);
@@ -104,6 +115,10 @@ static bool packed(struct lower_context *cx, const struct x64_insn *insn, enum a
                    void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg))
 {
     a64_vreg source = lower_sse_read(cx, &insn->opd[1], 17), vd = insn->opd[0].reg;
+    if (lower_afp(cx)) {
+        emit(cx->b, arr, vd, vd, source);
+        return true;
+    }
     emit(cx->b, arr, RESULT, vd, source);
     lower_sse_check_nan(cx, arr == A64_2D ? A64_X : A64_W, false, vd, source);
     a64_mov_v(cx->b, vd, RESULT);
@@ -120,6 +135,10 @@ SSE_PACKED_FLOAT(X)
 static bool min_max(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr, bool maximum)
 {
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
+    if (lower_afp(cx)) {
+        (maximum ? a64_fmax_v : a64_fmin_v)(cx->b, arr, vd, vd, s);
+        return true;
+    }
     a64_fcmgt(cx->b, arr, 17, maximum ? vd : s, maximum ? s : vd);
     a64_bif(cx->b, A64_16B, vd, s, 17);
     return true;
@@ -132,7 +151,15 @@ bool lower_MAXPD(struct lower_context *cx, const struct x64_insn *insn) { return
 static bool min_max_scalar(struct lower_context *cx, const struct x64_insn *insn, enum a64_size size, bool maximum)
 {
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
+    if (lower_afp(cx)) {
+        (maximum ? a64_fmax : a64_fmin)(cx->b, size, vd, vd, s);
+        return true;
+    }
     a64_fcmgt_s(cx->b, size, 17, maximum ? vd : s, maximum ? s : vd);
+    if (size == A64_X && lower_upper_is_zero(&cx->facts.upper, vd, 3)) {
+        a64_bif(cx->b, A64_8B, vd, s, 17);
+        return true;
+    }
     a64_bsl(cx->b, A64_8B, 17, vd, s);
     put_low(cx, size, vd, 17);
     return true;
@@ -172,8 +199,16 @@ static bool compare(struct lower_context *cx, const struct x64_insn *insn, enum 
     } else {
         const struct comparison *c = &comparisons[predicate & 3];
         bool equal = !(predicate & 3);      // a < b is b > a
+        if (is_scalar && !invert && !lower_afp(cx) && is_alone(cx, size, vd)) {
+            c->emit_scalar(b, size, vd, equal ? vd : s, equal ? s : vd);
+            return true;
+        }
         if (is_scalar)
             c->emit_scalar(b, size, 17, equal ? vd : s, equal ? s : vd);
+        else if (!invert) {
+            c->emit(b, arr, vd, equal ? vd : s, equal ? s : vd);
+            return true;
+        }
         else
             c->emit(b, arr, 17, equal ? vd : s, equal ? s : vd);
     }
@@ -182,7 +217,7 @@ static bool compare(struct lower_context *cx, const struct x64_insn *insn, enum 
     if (is_scalar)
         put_low(cx, size, vd, 17);
     else if (!invert)
-        a64_mov_v(b, vd, 17);
+        a64_mov_v(b, vd, 17);               // ordered
     return true;
 }
 bool lower_CMPPS(struct lower_context *cx, const struct x64_insn *insn) { return compare(cx, insn, A64_W, false); }
@@ -208,6 +243,10 @@ bool lower_COMISD(struct lower_context *cx, const struct x64_insn *insn) { retur
 static bool root(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr)
 {
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 17);
+    if (lower_afp(cx)) {
+        a64_fsqrt_v(cx->b, arr, insn->opd[0].reg, s);
+        return true;
+    }
     a64_fsqrt_v(cx->b, arr, RESULT, s);
     lower_sse_check_nan(cx, arr == A64_2D ? A64_X : A64_W, false, s, s);
     a64_mov_v(cx->b, insn->opd[0].reg, RESULT);
@@ -219,6 +258,10 @@ bool lower_SQRTPD(struct lower_context *cx, const struct x64_insn *insn) { retur
 static bool root_scalar(struct lower_context *cx, const struct x64_insn *insn, enum a64_size size)
 {
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 17);
+    if (lower_afp(cx)) {
+        a64_fsqrt(cx->b, size, insn->opd[0].reg, s);
+        return true;
+    }
     a64_fsqrt(cx->b, size, RESULT, s);
     lower_sse_check_nan(cx, size, true, s, s);
     put_low(cx, size, insn->opd[0].reg, 16);
@@ -272,10 +315,9 @@ static bool from_integer(struct lower_context *cx, const struct x64_insn *insn, 
     const struct x64_operand *from = &insn->opd[1];
     a64_reg r = lower_read(cx, from);
     a64_vreg vd = insn->opd[0].reg;
-    bool alone = lower_upper_is_zero(&cx->facts.upper, vd, to == A64_X ? 3 : 2);
-    a64_scvtf(cx->b, to, from->size == 8 ? A64_X : A64_W, alone ? vd : 16, r);
-    if (!alone)
-        put_low(cx, to, vd, 16);
+    a64_vreg at = is_alone(cx, to, vd) ? vd : 16;
+    a64_scvtf(cx->b, to, from->size == 8 ? A64_X : A64_W, at, r);
+    put_low(cx, to, vd, at);
     return true;
 }
 bool lower_CVTSI2SS(struct lower_context *cx, const struct x64_insn *insn) { return from_integer(cx, insn, A64_W); }
@@ -299,13 +341,11 @@ bool lower_CVTDQ2PD(struct lower_context *cx, const struct x64_insn *insn)
 // ---- floating point to integer. x86 gives 0x80..0 for NaN and for everything out of range; arm gives 0 or the nearest bound.
 
 // A result that does not fit raises the invalid exception alone, not the inexact one: so what rounds first does it silently.
-static bool to_integer(struct lower_context *cx, const struct x64_insn *insn, enum a64_size from, bool truncate)
+static void to_integer_checked(struct lower_context *cx, enum a64_size size, enum a64_size from, bool truncate, a64_reg r, a64_vreg s)
 {
     struct a64_buf *b = cx->b;
-    const struct x64_operand *to = &insn->opd[0];
-    enum a64_size size = lower_size(to->size);
-    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), whole = s;
-    a64_reg r = lower_temp(cx), wrong = lower_temp(cx), t = lower_temp(cx);
+    a64_vreg whole = s;
+    a64_reg wrong = lower_temp(cx), t = lower_temp(cx);
     uint32_t fits = lower_label(cx), done = lower_label(cx);
     if (!truncate) {
         a64_frinti(b, from, 17, s);
@@ -342,6 +382,48 @@ static bool to_integer(struct lower_context *cx, const struct x64_insn *insn, en
         lower_bind(cx, fits);
     }
     lower_bind(cx, done);
+}
+
+// reg: result, source, sizes (bit 0 of the result, bit 1 of the source), whether it truncates.
+static void convert_again(struct lower_context *cx, const struct lower_deferred *d)
+{
+    lower_chain_settle(cx);
+    to_integer_checked(cx, (enum a64_size)(d->reg[2] & 1), (enum a64_size)(d->reg[2] >> 1), d->reg[3], d->reg[0], d->reg[1]);
+    lower_b(cx, d->back);
+}
+
+static bool to_integer(struct lower_context *cx, const struct x64_insn *insn, enum a64_size from, bool truncate)
+{
+    struct a64_buf *b = cx->b;
+    const struct x64_operand *to = &insn->opd[0];
+    enum a64_size size = lower_size(to->size);
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
+    a64_reg r = lower_destination(cx, to);
+    if (cx->config->features.frintts) {     // what does not fit becomes the lower bound
+        (truncate ? size == A64_X ? a64_frint64z : a64_frint32z : size == A64_X ? a64_frint64x : a64_frint32x)(b, from, 17, s);
+        a64_fcvtzs(b, size, from, r, 17);
+    } else if (cx->config->fp_model == FP_FAST) {
+        a64_reg raised = lower_temp(cx);
+        if (!truncate)
+            a64_frinti(b, from, 17, s);
+        a64_fcvtzs(b, size, from, r, truncate ? s : 17);
+        if (!cx->chain) {                   // else at its end
+            struct lower_deferred *d = lower_defer(cx, convert_again);
+            d->back = lower_label(cx);
+            d->reg[0] = r;
+            d->reg[1] = s;
+            d->reg[2] = (a64_reg)(size == A64_X) | (a64_reg)((from == A64_X) << 1);
+            d->reg[3] = truncate;
+            a64_mrs_fpsr(b, raised);
+            lower_tbnz(cx, raised, 0, d->label);
+            if (!truncate)
+                a64_frintx(b, from, 17, s); // the inexact exception
+            lower_bind(cx, d->back);
+        }
+    } else {
+        r = lower_temp(cx);                 // an x64 register must keep its value, should the kernel have to do it
+        to_integer_checked(cx, size, from, truncate, r, s);
+    }
     lower_write(cx, to, r);
     return true;
 }
@@ -402,16 +484,18 @@ bool lower_CVTTPD2DQ(struct lower_context *cx, const struct x64_insn *insn) { re
 bool lower_CVTSS2SD(struct lower_context *cx, const struct x64_insn *insn)
 {
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
-    a64_fcvt(cx->b, A64_W, 16, s);
-    put_low(cx, A64_X, insn->opd[0].reg, 16);
+    a64_vreg vd = insn->opd[0].reg, at = is_alone(cx, A64_X, vd) ? vd : 16;
+    a64_fcvt(cx->b, A64_W, at, s);
+    put_low(cx, A64_X, vd, at);
     return true;
 }
 
 bool lower_CVTSD2SS(struct lower_context *cx, const struct x64_insn *insn)
 {
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16);
-    a64_fcvt(cx->b, A64_X, 16, s);
-    put_low(cx, A64_W, insn->opd[0].reg, 16);
+    a64_vreg vd = insn->opd[0].reg, at = is_alone(cx, A64_W, vd) ? vd : 16;
+    a64_fcvt(cx->b, A64_X, at, s);
+    put_low(cx, A64_W, vd, at);
     return true;
 }
 

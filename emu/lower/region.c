@@ -328,6 +328,15 @@ static bool resumes(const struct x64_insn *x)
     return x64_op_info(x->op)->attributes & X64_A_STRING && x->prefixes & (X64_P_REP | X64_P_REPNE);
 }
 
+void lower_protect(struct lower_context *cx, const struct lower_insn *insn)
+{
+    const struct x64_insn *x = &insn->x;
+    cx->temps = 0;
+    // A REP string instruction changes registers before it is over, so its own faults need the flags too.
+    lower_flags_protect(cx, arm_registers(x64_gprs_written(x)), resumes(x) ? X64_ARITH_FLAGS : insn->live & ~x64_flags_killed(x));
+    cx->temps = 0;
+}
+
 void lower_begin(struct lower_context *cx, const struct lower_insn *insn)
 {
     const struct x64_insn *x = &insn->x;
@@ -337,9 +346,7 @@ void lower_begin(struct lower_context *cx, const struct lower_insn *insn)
     cx->temps = 0;
     cx->loose = 0;
     cx->unaligned = lower_tso(cx) && cx->config->is_unaligned && cx->config->is_unaligned(cx->source->context, x->rip);
-    // A REP string instruction changes registers before it is over, so its own faults need the flags too.
-    lower_flags_protect(cx, arm_registers(x64_gprs_written(x)), resumes(x) ? X64_ARITH_FLAGS : insn->live & ~x64_flags_killed(x));
-    cx->temps = 0;
+    lower_protect(cx, insn);
     lower_point_here(cx);
 }
 

@@ -11,8 +11,9 @@ static unsigned field(uint64_t value, unsigned shift)
 
 struct emu_features emu_probe_features(void)
 {
-    // Arm ARM D24.2: ID_AA64ISAR0/1/2_EL1, ID_AA64MMFR2_EL1.
+    // Arm ARM D24.2: ID_AA64ISAR0/1/2_EL1, ID_AA64MMFR1/2_EL1.
     uint64_t isar0 = READ_ID("id_aa64isar0_el1"), isar1 = READ_ID("id_aa64isar1_el1");
+    uint64_t mmfr1 = READ_ID("id_aa64mmfr1_el1");
     uint64_t isar2 = READ_ID("s3_0_c0_c6_2"), mmfr2 = READ_ID("s3_0_c0_c7_2");
     return (struct emu_features){
         .lse = field(isar0, 20) >= 2,
@@ -21,7 +22,7 @@ struct emu_features emu_probe_features(void)
         .lrcpc2 = field(isar1, 20) >= 2,
         .flagm = field(isar0, 52) >= 1,
         .flagm2 = field(isar0, 52) >= 2,
-        .afp = false,                       // needs FPCR.AH/NEP switched with the mode: not done yet
+        .afp = field(mmfr1, 44) >= 1,
         .frintts = field(isar1, 32) >= 1,
         .crc32 = field(isar0, 16) >= 1,
         .aes = field(isar0, 4) >= 1,

@@ -78,6 +78,11 @@ static bool is_exact(struct emu_process *p, const struct trap_frame *frame)
     return word_get(p, frame, CTX_FP_FORM) == CTX_FORM_EXACT;
 }
 
+static bool is_afp(struct emu_process *p, const struct trap_frame *frame)
+{
+    return word_get(p, frame, CTX_FP_FORM) == CTX_FORM_AFP;
+}
+
 static bool is_invalid_aside(struct emu_process *p, const struct trap_frame *frame)
 {
     return word_get(p, frame, CTX_FP_FORM) == CTX_FORM_IE;
@@ -96,8 +101,11 @@ void fp_set_mxcsr(struct emu_process *p, const struct trap_frame *frame, uint32_
         return;
     }
     word_put(p, frame, CTX_MXCSR, mxcsr & CTX_MXCSR_BITS);
-    word_put(p, frame, CTX_FP_FORM, 0);
     native_put(mxcsr);
+    if (is_afp(p, frame))
+        registers_put(FPCR_GET() | CTX_FPCR_AFP, FPSR_GET());
+    else
+        word_put(p, frame, CTX_FP_FORM, 0);
 }
 
 bool fp_fits_fast(uint32_t mxcsr)
@@ -108,12 +116,19 @@ bool fp_fits_fast(uint32_t mxcsr)
 void fp_enter(struct emu_process *p, struct trap_frame *frame)
 {
     frame->x[13] = p->fp_model == FP_EXACT ? EMU_TABLE_EXACT : EMU_TABLE_BASE;
-    if (p->fp_model != FP_EXACT || is_exact(p, frame))
+    if (p->fp_model != FP_EXACT) {
+        if (emu_features.afp && !word_get(p, frame, CTX_FP_FORM)) {
+            registers_put(FPCR_GET() | CTX_FPCR_AFP, FPSR_GET());
+            word_put(p, frame, CTX_FP_FORM, CTX_FORM_AFP);
+        }
+        return;
+    }
+    if (is_exact(p, frame))
         return;
     uint32_t mxcsr = fp_mxcsr(p, frame);
-    if (!word_get(p, frame, CTX_FP_EXACT))      // the shadow stack may still lead into code of FP_FAST
+    if (word_get(p, frame, CTX_FP_EXACT) != CTX_FORM_EXACT)      // the shadow stack may still lead into code of FP_FAST
         shadow_empty(p, frame);
-    word_put(p, frame, CTX_FP_EXACT, 1);
+    word_put(p, frame, CTX_FP_EXACT, CTX_FORM_EXACT);
     word_put(p, frame, CTX_FP_FORM, CTX_FORM_EXACT);
     exact_put(p, frame, mxcsr);
 }
@@ -124,6 +139,8 @@ void fp_leave(struct emu_process *p, const struct trap_frame *frame)
         native_put(word_get(p, frame, CTX_MXCSR));
     else if (is_invalid_aside(p, frame))
         registers_put(FPCR_GET(), FPSR_GET() | FPSR_IOC);
+    else if (is_afp(p, frame))
+        registers_put(FPCR_GET() & ~(uint32_t)CTX_FPCR_AFP, FPSR_GET());
     else
         return;
     word_put(p, frame, CTX_FP_FORM, 0);
@@ -148,7 +165,7 @@ void fp_allow_exact(struct emu_process *p, uva_t cpu_area)
 {
     const struct trap_frame at = { .x[28] = cpu_area };
     process_make_exact(p);
-    word_put(p, &at, CTX_FP_EXACT, 1);
+    word_put(p, &at, CTX_FP_EXACT, CTX_FORM_EXACT);
 }
 
 uint64_t fp_dispatcher(struct emu_process *p, const struct trap_frame *frame)
@@ -173,6 +190,7 @@ void emu_show_mxcsr(struct emu_process *p, uva_t cpu_area, uint32_t *fpcr, uint3
         native_of(mxcsr, fpcr, fpsr);
     else if (is_invalid_aside(p, &at))
         *fpsr |= FPSR_IOC;
+    *fpcr &= ~(uint32_t)CTX_FPCR_AFP;
     for (unsigned i = 0; i < KEPT_BITS; i++)
         *fpcr |= !(mxcsr & kept_bits[i].mxcsr) == kept_bits[i].inverted ? kept_bits[i].fpcr : 0;
 }

@@ -167,6 +167,7 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
         h.outcome = interpret(p, &work, &insn, &none, out);
     if (h.outcome == EMU_RESUME) {
         *frame = work;
+        fp_enter(p, frame);
         frame->x[9] = insn.rip + insn.length;
         frame->elr = EMU_STUB_ADDRESS(region->step ? EMU_STUB_STEP : EMU_STUB_DISPATCH);
     } else if (h.outcome == EMU_EXCEPTION && out->code == STATUS_ACCESS_VIOLATION && out->parameters[1] != ~0ull) {

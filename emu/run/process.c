@@ -129,6 +129,8 @@ status_t emu_thread_create(struct emu_process *p, uva_t *cpu_area)
     uint32_t mxcsr = 0x1f80;
     aspace_write(p->as, base + CTX_X87_CONTROL, &x87_control, 2);
     aspace_write(p->as, base + CTX_MXCSR, &mxcsr, 4);
+    if (emu_features.afp)
+        aspace_write(p->as, base + CTX_FP_EXACT, &(uint32_t){ CTX_FORM_AFP }, 4);
     shadow_create(p, base);
     spin_lock(&emu_lock);
     uva_t *areas = heap_take((p->cpu_area_count + 1) * sizeof *areas);
@@ -204,7 +206,7 @@ void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, 
 {
     frame->x[28] = cpu_area;
     frame->x[9] = rip;
-    frame->elr = EMU_STUB_ADDRESS(eflags & CTX_FLAG_TF ? EMU_STUB_MISS : EMU_STUB_DISPATCH);
+    frame->elr = EMU_STUB_ADDRESS(eflags & CTX_FLAG_TF ? EMU_STUB_MISS : EMU_STUB_ENTER);
     state_to_entry(p, frame, eflags);
 }
 

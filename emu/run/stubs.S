@@ -39,6 +39,7 @@ emu_stubs_start:
     slot stub_return_exact
     slot stub_return_none
     slot stub_second
+    slot stub_enter
     .balign 32
 
 stub_miss:
@@ -112,8 +113,24 @@ stub_return_none:
     .macro enter_x64
     ldr w10, [x28, #CTX_FP_EXACT]
     cbz w10, stub_dispatch
-    b exact_from_native
+    b fp_from_native
     .endm
+
+    // w10 = CTX_FORM_AFP
+    .macro afp_from_native
+    str w10, [x28, #CTX_FP_FORM]
+    mrs x10, s3_3_c4_c4_0           // FPCR
+    orr x10, x10, #CTX_FPCR_AFP
+    msr s3_3_c4_c4_0, x10
+    .endm
+
+stub_enter:                         // from the kernel, with FPCR and FPSR as native code has them
+    enter_x64
+
+fp_from_native:
+    tbnz w10, #0, exact_from_native
+    afp_from_native
+    b stub_dispatch
 
     // FPCR in w\c and FPSR in w\s into MXCSR in w\m, which holds CTX_MXCSR_BITS; w\t changes.
     .macro arm_to_mxcsr m, c, s, t
@@ -177,7 +194,12 @@ exact_from_native:
     ldr w12, [x28, #CTX_FP_FORM]
     cbz w12, 9f
     str wzr, [x28, #CTX_FP_FORM]
-    tbz w12, #1, 7f                 // not CTX_FORM_IE
+    tbz w12, #2, 8f                 // not CTX_FORM_AFP
+    mrs x12, s3_3_c4_c4_0
+    and x12, x12, #~CTX_FPCR_AFP
+    msr s3_3_c4_c4_0, x12
+    b 9f
+8:  tbz w12, #1, 7f                 // not CTX_FORM_IE
     mrs x12, s3_3_c4_c4_1
     orr x12, x12, #1
     msr s3_3_c4_c4_1, x12
@@ -210,8 +232,10 @@ stub_ret:
     ldr x28, [x18, #TEB_CPU_AREA]
     count_switch
     ldr w10, [x28, #CTX_FP_EXACT]
-    cbnz w10, exact_from_native
-    ldp x10, x11, [x14], #16
+    cbz w10, 2f
+    tbnz w10, #0, exact_from_native
+    afp_from_native
+2:  ldp x10, x11, [x14], #16
     sub x10, x10, x9
     cbnz x10, 1f
     ret x11
@@ -332,7 +356,7 @@ stub_get_information:
     ret
 1:  ldr x9, [x18, #TEB_CPU_AREA]
     ldr w10, [x9, #CTX_FP_EXACT]
-    cbnz w10, 2f
+    tbnz w10, #0, 2f
     svc #SVC_EMU_EXACT
     b 2f
 3:  ldr x9, [x18, #TEB_CPU_AREA]
@@ -353,7 +377,7 @@ stub_set_information:
     and w10, w1, #CTX_MXCSR_BITS
     str w10, [x9, #CTX_MXCSR]
     ldr w11, [x9, #CTX_FP_EXACT]
-    cbnz w11, 2f
+    tbnz w11, #0, 2f
     mov w12, #0x9fc0
     and w12, w12, w1
     mov w11, #0x1f80

@@ -351,6 +351,7 @@ enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame, uva_
     } else if (point && read_own_code(region, frame)) {
         state_to_x64(p, frame, point);
         state_to_entry(p, frame, state_lost_flags(p, frame->x[28]));
+        fp_enter(p, frame);
         again(frame, point->rip);
         outcome = EMU_RESUME;
     } else if (point) {
