@@ -274,7 +274,8 @@ static bool generate(const struct oracle_making *m, struct generator *g, uint32_
     int walk = -1;
     const struct oracle_form *f = m->mode == MODE_FORMS ? form_of_number(m, number, &walk) : 0;
     g->alone = m->mode == MODE_FORMS;
-    g->x87 = m->mode == MODE_RANDOM && !m->user && number % 8 == 1;
+    bool x87_form = f && x64_op_info((enum x64_op)f->sample.op)->isa == X64_ISA_X87;
+    g->x87 = !m->user && (m->mode == MODE_RANDOM ? number % 8 == 1 : x87_form && number % 3);
     g->pointers = 1 << X64_RBX | 1 << X64_RSP | 1 << X64_RBP | 1 << X64_RSI | 1 << X64_RDI | 1 << X64_R12 | 1 << X64_R13;
     g->small = (uint16_t)(1 << X64_R9 | 1 << X64_R14 | (gen_chance(g, 50) ? 1 << X64_RCX : 0));
     if (g->alone)
