@@ -71,7 +71,7 @@ int main(int argc, char **argv)
     struct lower_config config = {
         .features = { .lse = true, .lrcpc = true, .crc32 = true, .aes = true, .pmull = true, .sha1 = true, .sha2 = true },
         .model = strcmp(argv[2], "tso") ? MODEL_PLAIN : MODEL_TSO,
-        .code_va = 0x7ffd00100000, .stub_indirect = 0x7ffd00000020, .stub_return = 0x7ffd00000180 };
+        .code_va = 0x7ffd00100000, .stub_indirect = 0x7ffd00000020, .stub_return = 0x7ffd00000180, .x87_depth = 7 };
     config.features.flagm = config.features.flagm2 = strcmp(argv[2], "base") != 0;
     while (fread(data, 1, slot, file) == slot)
         count(&config, data + 2, (size_t)(data[0] | data[1] << 8));
