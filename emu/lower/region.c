@@ -163,7 +163,8 @@ void lower_go_call(struct lower_context *cx, int back, uint64_t rip)
 {
     cx->result->returns = true;
     leave(cx, rip, true);
-    int version = lower_join_canonical(cx, back);
+    cx->flags = lower_flags_at_entry;
+    int version = lower_join_fall(cx, back);
     if (cx->work->versions[version].emitted)
         lower_b(cx, lower_join_label(cx, version));
     else

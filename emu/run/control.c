@@ -40,6 +40,8 @@ static bool stack_read(struct machine *m, uint64_t *values, unsigned count, unsi
 static enum emu_outcome near_to(struct machine *m, uint64_t target, bool call)
 {
     uint64_t back = m->insn->rip + m->insn->length;
+    if (call && !machine_may_write(m, m->frame->sp - 8, 8))     // the push comes first (processors do it so)
+        return EMU_EXCEPTION;
     if (!canonical(target))
         return general_protection(m);
     if (call) {

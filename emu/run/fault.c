@@ -34,6 +34,9 @@ void emu_fault_as_x64(struct emu_process *p, const struct trap_frame *frame, str
         *kind = 1;
     if (x64_op_info(insn.op)->attributes & X64_A_STRING && leaves_half(*address, insn.opsize))
         general_protection(exception);
+    bool pops = insn.op == X64_POP || insn.op == X64_RET || insn.op == X64_POPF;
+    if (pops && *address - frame->sp < insn.opsize && leaves_half(frame->sp, insn.opsize))
+        general_protection(exception);
     // Of gathers and masked moves arm64 has named the very element.
     bool masked = insn.op == X64_VMASKMOVPS || insn.op == X64_VMASKMOVPD || insn.op == X64_VPMASKMOVD || insn.op == X64_VPMASKMOVQ;
     if (masked && insn.opd[0].kind == X64_OPD_MEM)

@@ -12,7 +12,7 @@ flow_\name:
     mov rbx, rcx
     .endm
     .macro end
-    dec rbx
+    sub rbx, 1
     jnz 1b
     add rsp, 32
     pop rbx
@@ -33,20 +33,25 @@ flow_\name:
     int3
 2:  end
 
-    // Two direct jumps out of one region into another.
+    // Two direct jumps out of one region into another, which writes the flags first.
     function far_jump
 1:  jmp far_there
 far_back:
     end
 
-    // A direct call, and one direct jump out of the callee instead of a return.
+    // A direct call, and one direct jump out of the callee instead of a return. As in compiled code the callee writes the flags first.
     function call
 1:  call skip_return
 call_back:
     end
 
     function call_return
-1:  call only_return
+1:  call short_function
+    end
+
+    // What the callee does, without the call.
+    function short_base
+1:  xor eax, eax
     end
 
     function indirect_jump
@@ -65,7 +70,7 @@ call_back:
     lea rdx, [rip + 3f]
 1:  xchg rax, rdx
     jmp rax
-2:  dec rbx
+2:  sub rbx, 1
     jnz 1b
     jmp 4f
 3:  end
@@ -87,11 +92,17 @@ call_back:
 
     far_away
 far_there:
+    xor eax, eax
     jmp far_back
     .balign 64
 skip_return:
-    lea rsp, [rsp + 8]
+    xor eax, eax
+    add rsp, 8
     jmp call_back
+    .balign 64
+short_function:
+    xor eax, eax
+    ret
     .balign 64
 only_return:
     ret
