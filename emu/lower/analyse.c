@@ -12,10 +12,9 @@ enum { AHEAD_INSNS = 16 };              // how far code outside of the region is
 
 struct effect { uint16_t read, observed, killed; };
 
-static struct effect effect_of(const struct lower_context *cx, const struct x64_insn *insn)
+static struct effect effect_of(const struct lower_context *cx, const struct x64_insn *insn, lower_function *function)
 {
     const struct x64_op_info *info = x64_op_info(insn->op);
-    lower_function *function = lower_choose(insn);
     bool segment = insn->operand_count && insn->opd[0].kind == X64_OPD_SEG && insn->opd[0].access & X64_WRITE;
     bool traps = info->attributes & (X64_A_FAULTS | X64_A_PRIVILEGED | X64_A_IO) || info->isa == X64_ISA_X87
                  || info->attributes >> X64_FLOW_SHIFT == X64_FLOW_TRAP || segment || !function
@@ -44,7 +43,7 @@ static struct flags_after look_ahead(struct lower_context *cx, uint64_t rip)
         size_t n = cx->source->read(cx->source->context, rip, bytes, sizeof bytes);
         if (!n || x64_decode(bytes, n, rip, &insn) != X64_OK)
             return unknown;
-        struct effect e = effect_of(cx, &insn);
+        struct effect e = effect_of(cx, &insn, lower_choose(&insn));
         found.read |= e.read & open;
         found.observed |= e.observed & open;
         open &= (uint16_t)~e.killed;
@@ -91,6 +90,15 @@ static void look_outside(struct lower_context *cx, struct lower_block *k)
     k->taken_observed = after_taken.observed;
 }
 
+static bool touches_vector(const struct lower_insn *insn)
+{
+    const struct x64_insn *x = &insn->x;
+    bool some = x64_op_info(x->op)->attributes & (X64_A_VECTOR_ALL | X64_A_IMPLICIT_XMM0) || insn->function == lower_in_kernel || x->form & X64_F_VEX;
+    for (unsigned i = 0; i < x->operand_count; i++)
+        some |= x->opd[i].kind == X64_OPD_XMM || x->opd[i].kind == X64_OPD_YMM || x->opd[i].kind == X64_OPD_MMX;
+    return some;
+}
+
 void lower_analyse(struct lower_context *cx)
 {
     struct lower_block *blocks = cx->work->blocks;
@@ -100,7 +108,10 @@ void lower_analyse(struct lower_context *cx)
         k->next_read = k->next_observed = k->taken_read = k->taken_observed = X64_ARITH_FLAGS;
         for (unsigned j = 0; j < k->count; j++) {
             struct lower_insn *insn = &cx->work->insns[k->first + j];
-            struct effect e = effect_of(cx, &insn->x);
+            insn->function = lower_choose(&insn->x);
+            insn->writes = x64_gprs_written(&insn->x);
+            insn->vector = touches_vector(insn);
+            struct effect e = effect_of(cx, &insn->x, insn->function);
             insn->reads = e.read;
             insn->observes = e.observed;
             insn->kills = e.killed;

@@ -45,7 +45,7 @@
 
 enum { LOWER_REG_LOOSE = 16 };          // register operand that stands for an immediate read from the code (verify.c)
 enum {
-    LOWER_INSNS = 512, LOWER_BLOCKS = 256, LOWER_LABELS = 4096, LOWER_FIXUPS = 4096, LOWER_DEFERRED = 768, LOWER_LITERALS = 512, LOWER_VERSIONS = 1024,
+    LOWER_INSNS = 512, LOWER_BLOCKS = 256, LOWER_LABELS = 4096, LOWER_FIXUPS = 4096, LOWER_DEFERRED = 768, LOWER_LITERALS = 512, LOWER_VERSIONS = 1024, LOWER_PLACES = 1024,
     LOWER_DEFAULT_INSNS = 256,
 };
 
@@ -91,9 +91,16 @@ struct lower_facts {
 };
 
 // ---- region
+struct lower_context;
+typedef bool lower_function(struct lower_context *cx, const struct x64_insn *insn);
+
 struct lower_insn {
     struct x64_insn x;
     uint16_t live, read;            // flags that may be observed after it; those that are really read (analyse.c)
+    lower_function *function;       // that lowers it; null: none
+    uint16_t writes;                // general registers
+    uint16_t block;                 // in work->blocks
+    bool vector;                    // it may change vector registers
     uint16_t reads, observes, kills;        // by itself: flags it reads or shows when it traps, those and what a fault shows, the old values gone after it
     uint8_t loose;                  // LOOSE_ fields (verify.h)
     uint8_t bytes[X64_LENGTH_MAX];  // with lower_config.verify
@@ -136,7 +143,6 @@ struct lower_version {
     bool     head;                  // a branch leads back to it
 };
 
-struct lower_context;
 typedef void lower_push_return(struct lower_context *cx, const struct x64_insn *insn);
 // Code out of line, emitted after the last block: bound to `label`, with the flags and live mask of the place that asked for it.
 struct lower_deferred {
@@ -158,6 +164,7 @@ struct lower_work {
     struct lower_block blocks[LOWER_BLOCKS];
     struct lower_version versions[LOWER_VERSIONS];
     uint64_t starts[LOWER_BLOCKS * 2];
+    uint16_t places[LOWER_PLACES];
     uint32_t label_offsets[LOWER_LABELS];
     struct a64_fixup fixups[LOWER_FIXUPS];
     struct lower_deferred deferred[LOWER_DEFERRED];
@@ -213,7 +220,6 @@ void lower_analyse(struct lower_context *cx);
 void lower_protect(struct lower_context *cx, const struct lower_insn *insn);    // moves flags out of registers that it writes
 void lower_begin(struct lower_context *cx, const struct lower_insn *insn);      // this is the instruction now: state of its own, a point
 bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn);    // false: it ends the region
-typedef bool lower_function(struct lower_context *cx, const struct x64_insn *insn);
 lower_function *lower_find(enum x64_op op);                     // null: not lowered
 lower_function *lower_choose(const struct x64_insn *insn);      // the same, operands considered
 bool lower_is_exact(const struct lower_context *cx, const struct x64_insn *insn);       // may raise, in FP_EXACT

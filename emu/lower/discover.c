@@ -9,32 +9,33 @@
 
 enum { REACH = 16 * 1024 };             // bytes around the entry: keeps every branch of the region within its range
 
-static struct lower_block *find_block(struct lower_context *cx, uint64_t rip, int *index)
+// Instructions by their address: a hash table of indices into work->insns, one more than the index; 0: nothing.
+static unsigned place_of(const struct lower_context *cx, uint64_t rip)
 {
-    for (uint32_t i = 0; i < cx->block_count; i++)
-        if (cx->work->blocks[i].rip == rip) {
-            *index = (int)i;
-            return &cx->work->blocks[i];
-        }
-    *index = -1;
-    return 0;
+    unsigned at = (unsigned)(rip ^ rip >> 10) % LOWER_PLACES;
+    while (cx->work->places[at] && cx->work->insns[cx->work->places[at] - 1].x.rip != rip)
+        at = (at + 1) % LOWER_PLACES;
+    return at;
 }
 
-// The instruction at rip of a block already decoded, or -1.
-static int find_insn(const struct lower_context *cx, const struct lower_block *k, uint64_t rip)
+// The instruction at rip, if it has been decoded; or -1.
+static int find_insn(const struct lower_context *cx, uint64_t rip)
 {
-    int low = k->first, high = k->first + k->count - 1;
-    while (low <= high) {
-        int middle = (low + high) / 2;
-        uint64_t at = cx->work->insns[middle].x.rip;
-        if (at == rip)
-            return middle;
-        if (at < rip)
-            low = middle + 1;
-        else
-            high = middle - 1;
-    }
-    return -1;
+    return cx->work->places[place_of(cx, rip)] - 1;
+}
+
+static struct lower_block *find_block(struct lower_context *cx, uint64_t rip, int *index)
+{
+    int insn = find_insn(cx, rip);
+    *index = insn >= 0 && cx->work->blocks[cx->work->insns[insn].block].first == insn ? cx->work->insns[insn].block : -1;
+    return *index >= 0 ? &cx->work->blocks[*index] : 0;
+}
+
+static void own(struct lower_context *cx, uint32_t block)
+{
+    const struct lower_block *k = &cx->work->blocks[block];
+    for (unsigned i = 0; i < k->count; i++)
+        cx->work->insns[k->first + i].block = (uint16_t)block;
 }
 
 static bool in_reach(uint64_t entry, uint64_t rip)
@@ -56,6 +57,7 @@ static bool split(struct lower_context *cx, struct lower_block *k, int at)
     k->count = (uint16_t)(at - k->first);
     k->end = END_NEXT;
     k->next_rip = tail->rip;
+    own(cx, cx->block_count - 1);
     return true;
 }
 
@@ -111,9 +113,6 @@ static void queue(struct lower_context *cx, uint32_t *count, uint64_t rip, bool 
 {
     // Bit 63 of a user address is free: it marks entries.
     uint64_t item = rip | (entry ? 1ull << 63 : 0);
-    for (uint32_t i = 0; i < *count; i++)
-        if (cx->work->starts[i] == item)
-            return;
     if (rip >> 63 == 0 && *count < LOWER_BLOCKS * 2)
         cx->work->starts[(*count)++] = item;
 }
@@ -123,10 +122,11 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
     struct lower_block *k = &cx->work->blocks[cx->block_count];
     *k = (struct lower_block){ .rip = rip, .next_rip = rip, .first = (uint16_t)cx->insn_count, .entry = entry, .end = END_UNDECODED };
     uint64_t at = rip;
+    bool joins = false;                     // the code goes on in a block that is there already
     for (;;) {
-        int other;
-        if (at != rip && find_block(cx, at, &other)) {
+        if (at != rip && find_insn(cx, at) >= 0) {
             k->end = END_NEXT;
+            joins = true;
             break;
         }
         k->next_rip = at;
@@ -140,7 +140,8 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
             k->end = END_UNDECODED;
             break;
         }
-        cx->insn_count++;
+        i->block = (uint16_t)cx->block_count;
+        cx->work->places[place_of(cx, at)] = (uint16_t)++cx->insn_count;
         k->count++;
         at += i->x.length;
         if (at > cx->last)
@@ -162,22 +163,41 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
     bool loose = last->loose & LOOSE_REL;
     if (comes_back && !cx->config->verify)          // one that verifies has one entry only
         queue(cx, queued, k->next_rip, true);
-    if (k->end == END_BRANCH)
+    if (k->end == END_BRANCH || joins)
         queue(cx, queued, k->next_rip, false);
     if ((k->end == END_BRANCH || k->end == END_JUMP) && !loose)
         queue(cx, queued, k->taken_rip, false);
 }
 
+// Blocks do not overlap in what they begin with, so their order is that of their addresses. Shell's sort of their indices, then one move each.
 static void sort_by_address(struct lower_context *cx)
 {
-    struct lower_block *k = cx->work->blocks;
-    for (uint32_t i = 1; i < cx->block_count; i++) {
-        struct lower_block item = k[i];
-        uint32_t j = i;
-        for (; j > 0 && k[j - 1].rip > item.rip; j--)
-            k[j] = k[j - 1];
-        k[j] = item;
+    struct lower_block *blocks = cx->work->blocks;
+    uint16_t order[LOWER_BLOCKS];
+    for (uint32_t i = 0; i < cx->block_count; i++)
+        order[i] = (uint16_t)i;
+    for (uint32_t gap = 121; gap; gap /= 3)
+        for (uint32_t i = gap; i < cx->block_count; i++) {
+            uint16_t item = order[i];
+            uint32_t j = i;
+            for (; j >= gap && blocks[order[j - gap]].rip > blocks[item].rip; j -= gap)
+                order[j] = order[j - gap];
+            order[j] = item;
+        }
+    for (uint32_t i = 0; i < cx->block_count; i++) {        // each cycle of the permutation
+        if (order[i] == i)
+            continue;
+        struct lower_block first = blocks[i];
+        uint32_t to = i;
+        for (uint32_t from; (from = order[to]) != i; to = from) {
+            blocks[to] = blocks[from];
+            order[to] = (uint16_t)to;
+        }
+        blocks[to] = first;
+        order[to] = (uint16_t)to;
     }
+    for (uint32_t i = 0; i < cx->block_count; i++)
+        own(cx, i);
 }
 
 bool lower_discover(struct lower_context *cx, uint64_t rip)
@@ -188,6 +208,8 @@ bool lower_discover(struct lower_context *cx, uint64_t rip)
     cx->requested = rip;
     cx->first = rip;
     cx->last = rip + 1;
+    for (unsigned i = 0; i < LOWER_PLACES; i++)
+        cx->work->places[i] = 0;
     uint32_t queued = 0;
     decode_block(cx, rip, rip, true, &queued);
     for (uint32_t i = 0; i < queued; i++) {
@@ -197,11 +219,11 @@ bool lower_discover(struct lower_context *cx, uint64_t rip)
             continue;
         int index;
         struct lower_block *k = find_block(cx, start, &index);
-        for (uint32_t j = 0; !k && j < cx->block_count; j++) {
-            struct lower_block *candidate = &cx->work->blocks[j];
-            int at = start > candidate->rip ? find_insn(cx, candidate, start) : -1;
-            if (at >= 0 && split(cx, candidate, at))
-                k = &cx->work->blocks[cx->block_count - 1];
+        int at = k ? -1 : find_insn(cx, start);
+        if (at >= 0) {                      // in the middle of a block
+            if (split(cx, &cx->work->blocks[cx->work->insns[at].block], at))
+                cx->work->blocks[cx->block_count - 1].entry = entry;
+            continue;
         }
         if (k) {
             k->entry |= entry;

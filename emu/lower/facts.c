@@ -107,13 +107,14 @@ static struct lower_low result(const struct lower_facts *f, const struct x64_ins
     }
 }
 
-static void uppers(struct lower_facts *f, const struct x64_insn *x)
+static void uppers(struct lower_facts *f, const struct lower_insn *insn)
 {
+    const struct x64_insn *x = &insn->x;
     if (x->op == X64_VZEROUPPER || x->op == X64_VZEROALL) {
         f->high_zero = 0xffff;
         return;
     }
-    if (x64_op_info((enum x64_op)x->op)->attributes & X64_A_VECTOR_ALL || lower_choose(x) == lower_in_kernel) {
+    if (x64_op_info((enum x64_op)x->op)->attributes & X64_A_VECTOR_ALL || insn->function == lower_in_kernel) {
         f->high_zero = 0;
         return;
     }
@@ -128,13 +129,16 @@ static void uppers(struct lower_facts *f, const struct x64_insn *x)
     }
 }
 
-void lower_facts_after(struct lower_facts *f, const struct x64_insn *x)
+void lower_facts_after(struct lower_facts *f, const struct lower_insn *insn)
 {
-    uppers(f, x);
-    lower_upper_after(&f->upper, x);
+    const struct x64_insn *x = &insn->x;
+    if (insn->vector) {
+        uppers(f, insn);
+        lower_upper_after(&f->upper, insn);
+    }
     if (x->form & X64_F_ALIGNED && x->opd[x->mem_operand].size >= 16 && x->opd[x->mem_operand].size <= 32)
         lower_facts_aligned(f, &x->mem, x->opd[x->mem_operand].size);
-    uint16_t written = x64_gprs_written(x);
+    uint16_t written = insn->writes;
     if (!written)
         return;
     struct lower_low value = low_bits(0, 0), rsp = low_bits(0, 0);
@@ -145,9 +149,10 @@ void lower_facts_after(struct lower_facts *f, const struct x64_insn *x)
         rsp = low_add(f->gpr[X64_RSP], known(0 - 8ull));
     else if (x->op == X64_POP && x->opsize == 8 && !(whole && x->opd[0].reg == X64_RSP))
         rsp = low_add(f->gpr[X64_RSP], known(8));
-    for (unsigned i = 0; i < 16; i++)
-        if (written >> i & 1)
-            f->gpr[i] = i == X64_RSP ? rsp : low_bits(0, 0);
+    for (unsigned rest = written; rest; rest &= rest - 1) {
+        unsigned i = (unsigned)__builtin_ctz(rest);
+        f->gpr[i] = i == X64_RSP ? rsp : low_bits(0, 0);
+    }
     if (whole && x->op != X64_POP && x->op != X64_PUSH)
         f->gpr[x->opd[0].reg] = value;
     if (f->sum.low.bits && (written >> f->sum.base | written >> f->sum.index) & 1)
@@ -204,7 +209,7 @@ void lower_facts_find(struct lower_context *cx)
                 continue;
             struct lower_facts f = k->facts;
             for (unsigned j = 0; j < k->count; j++)
-                lower_facts_after(&f, &cx->work->insns[k->first + j].x);
+                lower_facts_after(&f, &cx->work->insns[k->first + j]);
             if (k->next >= 0 && (k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED))
                 meet(&blocks[k->next], &f, &changed);
             if (k->taken >= 0 && (k->end == END_BRANCH || k->end == END_JUMP))

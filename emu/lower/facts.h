@@ -4,7 +4,7 @@
 #include "emu/lower/context.h"
 
 void lower_facts_find(struct lower_context *cx);                // lower_block.facts of all blocks
-void lower_facts_after(struct lower_facts *f, const struct x64_insn *insn);     // from before the instruction to after it
+void lower_facts_after(struct lower_facts *f, const struct lower_insn *insn);     // from before the instruction to after it
 struct lower_low lower_address_low(const struct lower_facts *f, const struct x64_mem *m);
 void lower_facts_aligned(struct lower_facts *f, const struct x64_mem *m, unsigned bytes);
-void lower_upper_after(struct lower_upper *u, const struct x64_insn *insn);     // lower_upper.c: what is known after the instruction
+void lower_upper_after(struct lower_upper *u, const struct lower_insn *insn);     // lower_upper.c: what is known after the instruction

@@ -58,7 +58,7 @@ struct lower_config {
 };
 
 // Working memory for one call of lower_region: the caller's, 16-byte aligned, no contents to keep.
-#define LOWER_WORK_BYTES (256u * 1024)
+#define LOWER_WORK_BYTES (384u * 1024)
 
 // What the code at an entry does with the arithmetic flags that it is entered with. R: x64 code may read them, or a trap, or the kernel
 // shows them: they must be canonical. F: only a memory fault may show them, until they are written. N: nobody looks. A memory fault may

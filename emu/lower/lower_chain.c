@@ -376,7 +376,7 @@ unsigned lower_chain(struct lower_context *cx, const struct lower_insn *first, u
             first_point = cx->result->point_count ? cx->result->point_count - 1 : 0;
         compute(&c, &first[i].x);
         selects |= lower_exact_selects((enum x64_op)first[i].x.op);
-        lower_facts_after(&cx->facts, &first[i].x);
+        lower_facts_after(&cx->facts, &first[i]);
     }
     cx->temps = 0;
     d->value = first_point | (uint64_t)cx->result->point_count << 32;

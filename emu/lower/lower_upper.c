@@ -9,13 +9,14 @@ static void put(struct lower_upper *u, uint16_t bit, bool singles, bool doubles)
     u->doubles = doubles ? u->doubles | bit : u->doubles & (uint16_t)~bit;
 }
 
-void lower_upper_after(struct lower_upper *u, const struct x64_insn *x)
+void lower_upper_after(struct lower_upper *u, const struct lower_insn *insn)
 {
+    const struct x64_insn *x = &insn->x;
     const struct x64_operand *to = &x->opd[0], *from = &x->opd[1];
     uint32_t attributes = x64_op_info(x->op)->attributes;
     bool legacy = to->kind == X64_OPD_XMM && !(x->form & X64_F_VEX);
     uint16_t bit = (uint16_t)(1u << (to->reg & 15));
-    if (attributes & X64_A_VECTOR_ALL || lower_choose(x) == lower_in_kernel) {
+    if (attributes & X64_A_VECTOR_ALL || insn->function == lower_in_kernel) {
         *u = (struct lower_upper){ 0 };
         return;
     }

@@ -308,9 +308,8 @@ static void fall(struct lower_context *cx, const struct lower_block *k)
 static uint32_t arm_registers(uint16_t gprs)
 {
     uint32_t set = 0;
-    for (unsigned i = 0; i < 16; i++)
-        if (gprs >> i & 1 && i != X64_RSP)
-            set |= 1u << lower_gpr(i);
+    for (unsigned rest = gprs & ~(1u << X64_RSP); rest; rest &= rest - 1)
+        set |= 1u << lower_gpr((unsigned)__builtin_ctz(rest));
     return set;
 }
 
@@ -320,21 +319,20 @@ static unsigned lower_x87(struct lower_context *cx, const struct lower_block *k,
     const struct lower_insn *insns = &cx->work->insns[k->first + j];
     unsigned n = x64_op_info(insns->x.op)->isa == X64_ISA_X87 ? lower_x87_segment(cx, k->first + j, k->count - j) : 0;
     for (unsigned i = 0; i < n; i++)
-        lower_facts_after(&cx->facts, &insns[i].x);
+        lower_facts_after(&cx->facts, &insns[i]);
     return n;
 }
 
 static bool resumes(const struct x64_insn *x)
 {
-    return x64_op_info(x->op)->attributes & X64_A_STRING && x->prefixes & (X64_P_REP | X64_P_REPNE);
+    return x->prefixes & (X64_P_REP | X64_P_REPNE) && x64_op_info(x->op)->attributes & X64_A_STRING;
 }
 
 void lower_protect(struct lower_context *cx, const struct lower_insn *insn)
 {
-    const struct x64_insn *x = &insn->x;
     cx->temps = 0;
     // A REP string instruction changes registers before it is over, so its own faults need the flags too.
-    lower_flags_protect(cx, arm_registers(x64_gprs_written(x)), resumes(x) ? X64_ARITH_FLAGS : insn->live & ~x64_flags_killed(x));
+    lower_flags_protect(cx, arm_registers(insn->writes), resumes(&insn->x) ? X64_ARITH_FLAGS : insn->live & ~insn->kills);
     cx->temps = 0;
 }
 
@@ -355,7 +353,7 @@ bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn)
 {
     const struct x64_insn *x = &insn->x;
     lower_begin(cx, insn);
-    lower_function *function = resumes(x) && cx->config->step ? lower_in_kernel : lower_choose(x);
+    lower_function *function = resumes(x) && cx->config->step ? lower_in_kernel : insn->function;
     struct x64_insn loose;
     if (insn->loose) {
         lower_verify_operands(cx, insn, &loose);
@@ -366,7 +364,7 @@ bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn)
         bool exact = lower_is_exact(cx, x) && function != lower_in_kernel;
         if (exact ? lower_exact(cx, x, function) : function(cx, x)) {
             if (!cx->config->verify)
-                lower_facts_after(&cx->facts, &insn->x);
+                lower_facts_after(&cx->facts, insn);
             return true;
         }
         if (cx->b->count != before)
@@ -386,13 +384,13 @@ static void lower_two(struct lower_context *cx, const struct lower_insn *first)
     cx->read = cx->returning ? first->read : second->read;
     cx->temps = 0;
     cx->loose = 0;
-    uint16_t written = x64_gprs_written(&first->x) | x64_gprs_written(&second->x);
+    uint16_t written = first->writes | second->writes;
     lower_flags_protect(cx, arm_registers(written), cx->live);
     lower_point_here(cx);
     lower_pair(cx, first, second);
-    lower_facts_after(&cx->facts, &first->x);
+    lower_facts_after(&cx->facts, first);
     if (!cx->returning)
-        lower_facts_after(&cx->facts, &second->x);
+        lower_facts_after(&cx->facts, second);
 }
 
 static void entry(struct lower_context *cx, const struct lower_block *k, uint32_t call)
