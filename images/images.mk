@@ -56,7 +56,7 @@ define import_library
 $(I)/lib/$(1).lib $(I)/libx64/$(1).lib: images/$(1)/$(1).def
 endef
 
-NTDLL := $(sort $(wildcard images/ntdll/*.c images/ntdll/*.S)) $(addprefix emu/x87/,quick.c stack.c float80.c add.c mul.c sqrt.c convert.c)
+NTDLL := $(sort $(wildcard images/ntdll/*.c images/ntdll/*.S)) $(addprefix emu/x87/,quick.c stack.c float80.c add.c mul.c sqrt.c convert.c integer.c)
 $(eval $(call import_library,ntdll))
 $(eval $(call dll,ntdll,$(NTDLL),,,))
 

@@ -76,6 +76,16 @@ static a64_vreg fresh(struct segment *s)
     return FIRST_V;
 }
 
+// The same for an instruction with one operand, or none in a vector register: FPCR.NEP keeps the upper half of its destination, which
+// must be zero (quick.h). Of two operands it keeps the first one's.
+static a64_vreg fresh_zero(struct segment *s)
+{
+    a64_vreg v = fresh(s);
+    if (s->cx->config->features.afp)
+        a64_movi_zero(s->b, v);
+    return v;
+}
+
 static a64_vreg get(struct segment *s, unsigned i)
 {
     unsigned p = physical(s, i);
@@ -255,7 +265,7 @@ static a64_vreg load_integer(struct segment *s, const struct x64_insn *x, unsign
 {
     struct a64_buf *b = s->b;
     unsigned log2 = lower_log2(bytes);
-    a64_vreg v = fresh(s);
+    a64_vreg v = fresh_zero(s);
     lower_load(s->cx, log2, bytes == 8 ? A64_ZERO : A64_SIGN64, T0, lower_address(s->cx, x, log2));
     if (bytes == 8) {                                   // of 54 bits with the sign
         a64_asr_imm(b, A64_X, T1, T0, 53);
@@ -368,11 +378,24 @@ static bool emit_sqrt(struct segment *s, const struct x64_insn *x, const struct 
     a64_vreg a = get(s, 0), result;
     (void)x;
     s->hold |= 1u << a;
-    result = fresh(s);
+    result = fresh_zero(s);
     a64_fsqrt(s->b, A64_X, result, a);
     put(s, 0, result);
     set_c1(s, row->c1, a, NONE);
     s->arithmetic = s->may_be_inexact = true;
+    return true;
+}
+
+static bool emit_round(struct segment *s, const struct x64_insn *x, const struct row *row)
+{
+    a64_vreg a = get(s, 0), result;
+    (void)x;
+    s->hold |= 1u << a;
+    result = fresh_zero(s);
+    a64_frintx(s->b, A64_X, result, a);
+    put(s, 0, result);
+    set_c1(s, row->c1, a, NONE);
+    s->may_be_inexact = true;
     return true;
 }
 
@@ -381,7 +404,7 @@ static bool emit_sign(struct segment *s, const struct x64_insn *x, const struct 
     a64_vreg a = get(s, 0), result;
     (void)row;
     s->hold |= 1u << a;
-    result = fresh(s);
+    result = fresh_zero(s);
     (x->op == X64_FCHS ? a64_fneg : a64_fabs)(s->b, A64_X, result, a);
     put(s, 0, result);
     return true;
@@ -409,9 +432,9 @@ static bool emit_conditional_move(struct segment *s, const struct x64_insn *x, c
     s->hold |= 1u << c;
     result = fresh(s);
     uint32_t stays = lower_label(s->cx);
-    a64_fmov(s->b, A64_X, result, a);
+    a64_mov_v(s->b, result, a);
     lower_branch(s->cx, lower_opposite(lower_condition(s->cx, (enum x64_cond)x->cond)), stays);
-    a64_fmov(s->b, A64_X, result, c);
+    a64_mov_v(s->b, result, c);
     lower_bind(s->cx, stays);
     put(s, 0, result);
     return true;
@@ -672,6 +695,7 @@ static const struct row rows[X64_FWAIT - X64_FADD + 1] = {
     FAMILY(ADD, C1_ADD, 0) FAMILY(MUL, C1_MUL, 0) FAMILY(SUB, C1_SUB, 0) FAMILY(SUBR, C1_SUB, REVERSE)
     FAMILY(DIV, C1_DIV, 0) FAMILY(DIVR, C1_DIV, REVERSE)
     [X64_FSQRT - X64_FADD] = { .emit = emit_sqrt, .c1 = C1_SQRT, .flags = ROUNDS | COMPUTES | KEEPS_C1 },
+    [X64_FRNDINT - X64_FADD] = { .emit = emit_round, .c1 = C1_WHOLE, .flags = ROUNDS | COMPUTES | KEEPS_C1 },
     ROW(FCHS, sign, 0) ROW(FABS, sign, 0) ROW(FXCH, exchange, 0)
     ROW(FLD, load, PUSH) ROW(FILD, load, PUSH | INTEGER) ROW(FLD1, one, PUSH) ROW(FLDZ, zero, PUSH)
     ROW(FST, store_any, 0) ROW(FSTP, store_any, POP)

@@ -227,7 +227,9 @@ static status_t x87_exception(const struct x87_state *x87)
 static uint16_t x87_opcode(const struct machine *m)
 {
     uint8_t bytes[X64_LENGTH_MAX];
-    unsigned count = (unsigned)aspace_read(m->p->as, m->insn->rip, bytes, m->insn->length, ACCESS_EXECUTE);
+    unsigned count = m->insn->length;
+    if (user_copy_in(bytes, m->insn->rip, count) != STATUS_SUCCESS)         // the quick way; code may be executable alone
+        count = (unsigned)aspace_read(m->p->as, m->insn->rip, bytes, count, ACCESS_EXECUTE);
     for (unsigned i = 0; i + 1 < count; i++)
         if ((bytes[i] & 0xf8) == 0xd8)
             return (uint16_t)((bytes[i] & 7) << 8 | bytes[i + 1]);

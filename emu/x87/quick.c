@@ -43,6 +43,7 @@ static bool rounded_up(const struct x87_quick *q)
     case C1_SET:     return true;
     case C1_SQRT:    float80_sqrt(&env, a); break;
     case C1_SINGLE:  float80_to_float32(&env, a); break;
+    case C1_WHOLE:   float80_round_integer(&env, a); break;
     case C1_INTEGER: float80_to_integer(&env, a, 8, false); break;
     case C1_ADD: case C1_SUB: case C1_MUL: case C1_DIV: operations[q->c1](&env, a, from_double(q->operand[1])); break;
     }

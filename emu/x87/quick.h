@@ -15,7 +15,7 @@
 enum { X87_PLAIN = 0x80, X87_QUICK_WIDE = 1, X87_QUICK_OPCODE_SHIFT = 48 };
 
 // Where C1 comes from: known, or whether this operation on the operands rounded up, to 53 bits and to nearest.
-enum x87_c1 { C1_CLEAR, C1_SET, C1_ADD, C1_SUB, C1_MUL, C1_DIV, C1_SQRT, C1_SINGLE, C1_INTEGER };
+enum x87_c1 { C1_CLEAR, C1_SET, C1_ADD, C1_SUB, C1_MUL, C1_DIV, C1_SQRT, C1_SINGLE, C1_INTEGER, C1_WHOLE };
 
 struct x87_quick {
     uint32_t depth;                 // 0 to 8, or X87_PLAIN

@@ -68,6 +68,7 @@ TEST(c1_is_found_again)
         { C1_DIV, 0x3ff0000000000000, 0x4014000000000000, true },       // 1 / 5 = ...1001|1001
         { C1_SQRT, 0x4000000000000000, 0, true },
         { C1_SINGLE, 0x3ff0000010000001, 0, true }, { C1_SINGLE, 0x3ff0000010000000, 0, false },
+        { C1_WHOLE, 0x3ff8000000000000, 0, true }, { C1_WHOLE, 0x4004000000000000, 0, false },         // 1.5, 2.5
         { C1_INTEGER, 0x3ff8000000000000, 0, true }, { C1_INTEGER, 0x4004000000000000, 0, false },     // 1.5, 2.5
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {

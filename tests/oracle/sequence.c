@@ -85,7 +85,7 @@ static bool is_ordinary_x87(enum x64_op op)
 {
     switch (op) {
     case X64_FLD: case X64_FILD: case X64_FST: case X64_FSTP: case X64_FIST: case X64_FISTP: case X64_FISTTP: case X64_FLD1: case X64_FLDZ:
-    case X64_FXCH: case X64_FCHS: case X64_FABS: case X64_FSQRT: case X64_FTST: case X64_FCOMPP: case X64_FUCOMPP: case X64_FNSTSW:
+    case X64_FXCH: case X64_FCHS: case X64_FABS: case X64_FSQRT: case X64_FRNDINT: case X64_FTST: case X64_FCOMPP: case X64_FUCOMPP: case X64_FNSTSW:
     case X64_FNSTCW: case X64_FLDCW: case X64_FWAIT: case X64_FNOP: case X64_FNCLEX: case X64_FCMOVCC:
         return true;
     default:
