@@ -21,6 +21,9 @@ $(B)/host/libpure.a: $(PURE_C:%.c=$(B)/host/obj/%.o)
 	$(call say,HOSTAR,$@)
 	$(Q)ar rcs $@ $^
 
+# Nothing but a search, and long.
+$(B)/host/obj/tests/order/model.o: HOST_FLAGS := $(filter-out -O1 -fsanitize% -fno-sanitize%,$(HOST_FLAGS)) -O2
+
 link_words = $(shell sed -n 's,^// link:,,p' $(1))
 define host_test
 $(B)/host/$(1): $(B)/host/obj/tests/host/$(1).o \
@@ -73,6 +76,13 @@ test-programs: $(PROGRAM_EXE) $(B)/tests/images.stamp
 include tests/oracle/oracle.mk
 include tests/fuzz/fuzz.mk
 include tests/bench/bench.mk
+
+# The whole of tests/host/memory_order_test.c, and which core orders what how.
+PHONIES += order
+.PHONY: order
+order: $(B)/host/memory_order_test
+	$(Q)$< report
+	$(Q)$< full
 
 # The long form of what tests/harness/oracle.py runs a fixed part of: make oracle N=1000000 SEED=7
 PHONIES += oracle

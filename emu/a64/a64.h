@@ -203,6 +203,7 @@ void a64_ldapur(struct a64_buf *, unsigned log2_bytes, a64_reg rt, a64_reg rn, i
 void a64_stlur(struct a64_buf *, unsigned log2_bytes, a64_reg rt, a64_reg rn, int64_t offset);      // FEAT_LRCPC2
 void a64_stxr(struct a64_buf *, unsigned log2_bytes, a64_reg rs, a64_reg rt, a64_reg rn);
 void a64_stlxr(struct a64_buf *, unsigned log2_bytes, a64_reg rs, a64_reg rt, a64_reg rn);
+void a64_ldxp(struct a64_buf *, enum a64_size, a64_reg rt, a64_reg rt2, a64_reg rn);
 void a64_ldaxp(struct a64_buf *, enum a64_size, a64_reg rt, a64_reg rt2, a64_reg rn);
 void a64_stlxp(struct a64_buf *, enum a64_size, a64_reg rs, a64_reg rt, a64_reg rt2, a64_reg rn);
 void a64_casal(struct a64_buf *, unsigned log2_bytes, a64_reg rs, a64_reg rt, a64_reg rn);          // FEAT_LSE from here

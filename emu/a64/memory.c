@@ -147,6 +147,10 @@ static void store_exclusive(struct a64_buf *b, uint32_t base, unsigned l, a64_re
 }
 void a64_stxr(struct a64_buf *b, unsigned l, a64_reg rs, a64_reg rt, a64_reg rn) { store_exclusive(b, 0x08007c00, l, rs, rt, rn); }
 void a64_stlxr(struct a64_buf *b, unsigned l, a64_reg rs, a64_reg rt, a64_reg rn) { store_exclusive(b, 0x0800fc00, l, rs, rt, rn); }
+void a64_ldxp(struct a64_buf *b, enum a64_size s, a64_reg rt, a64_reg rt2, a64_reg rn)
+{
+    a64_word(b, 0x887f0000 | (uint32_t)s << 30 | a64_zr_field(b, rt2, 10) | a64_sp_field(b, rn, 5) | a64_zr_field(b, rt, 0));
+}
 void a64_ldaxp(struct a64_buf *b, enum a64_size s, a64_reg rt, a64_reg rt2, a64_reg rn)
 {
     a64_word(b, 0x887f8000 | (uint32_t)s << 30 | a64_zr_field(b, rt2, 10) | a64_sp_field(b, rn, 5) | a64_zr_field(b, rt, 0));

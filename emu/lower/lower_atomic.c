@@ -2,9 +2,10 @@
 // Read-modify-write of memory, and the instructions made for it: XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B.
 //
 // With one observer (MODEL_PLAIN) LOCK costs nothing: load, compute, store. Under TSO a locked operation is one LSE instruction with
-// acquire and release where there is one, else an exclusive loop LDAXR .. STLXR followed by DMB ISH. A compare-exchange that fails
-// stores what was there, as x64 processors do (SDM vol. 2, CMPXCHG); the loop does so, too. CASAL may not: it is only a load then and
-// needs DMB ISH before it, unless every store before it was a release, which cannot be known (schemes I1, H4 and E3 of the technique sheet).
+// acquire and release where there is one, else an exclusive loop LDXR .. STLXR followed by DMB ISH. (LDAXR would add nothing: the loop always
+// stores, nobody stores between its halves, and the barrier orders what comes behind with the store.) A compare-exchange that fails stores what was
+// there, as x64 processors do (SDM vol. 2, CMPXCHG); the loop does so, too. CASAL may not: it is only a load then and needs DMB ISH
+// before it, unless every store before it was a release, which cannot be known. Checked by tests/host/memory_order_test.c.
 // An address that is not naturally aligned faults and is the kernel's business.
 #include "emu/lower/context.h"
 
@@ -27,7 +28,7 @@ struct lower_rmw lower_rmw_begin_at(struct lower_context *cx, const struct x64_i
         w.old = lower_temp(cx);
         w.again = lower_label(cx);
         lower_bind(cx, w.again);
-        a64_ldaxr(cx->b, w.log2, w.old, w.mem.base);
+        a64_ldxr(cx->b, w.log2, w.old, w.mem.base);
     } else {
         w.old = lower_temp(cx);
         lower_load(cx, w.log2, A64_ZERO, w.old, w.mem);
@@ -232,12 +233,12 @@ static void exchange_pair(struct lower_context *cx, bool wide, bool locked, a64_
     lower_bind(cx, again);
     if (!wide) {                                    // one doubleword holds both halves
         if (locked)
-            a64_ldaxr(b, 3, low, at);
+            a64_ldxr(b, 3, low, at);
         else
             a64_ldr_uimm(b, 3, A64_ZERO, low, at, 0);
         a64_lsr_imm(b, A64_X, high, low, 32);
     } else if (locked) {
-        a64_ldaxp(b, s, low, high, at);
+        a64_ldxp(b, s, low, high, at);
     } else {
         a64_ldp(b, s, A64_OFFSET, low, high, at, 0);
     }

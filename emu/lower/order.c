@@ -16,6 +16,7 @@ static const struct { uint32_t mask, value; } loads[] = {
     { 0x3fe00c00, 0x38600800 }, { 0x3fa00c00, 0x38a00800 },                             // register offset
     { 0x3f400000, 0x3d400000 }, { 0x3f600000, 0x3c400000 }, { 0x3f600c00, 0x3c600800 }, // the same with vectors
     { 0x3a400000, 0x28400000 },                                                         // LDP
+    { 0xbfff0000, 0x0d400000 },                                                         // LD1 of an element
     { 0x3ffffc00, 0x08dffc00 }, { 0x3ffffc00, 0x38bfc000 }, { 0x3fe00c00, 0x19400000 }, // LDAR, LDAPR, LDAPUR
 };
 
