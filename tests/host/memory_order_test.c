@@ -89,7 +89,7 @@ static struct lower_result *lower(struct sequence *s, unsigned core, unsigned va
     r = (struct lower_result){ .code = words, .code_capacity = 1 << 14, .entries = entries, .entry_capacity = 64, .exits = exits, .exit_capacity = 64,
                                .points = points, .point_capacity = 1024, .work = work };
     struct lower_config config = { .model = MODEL_TSO, .fp_model = variant & EXACT ? FP_EXACT : FP_FAST, .code_va = 0x7ffd00100000,
-                                   .stub_dispatch = 0x7ffd00000020 };
+                                   .stub_indirect = 0x7ffd00000020, .stub_return = 0x7ffd00000180 };
     if (variant & OTHERS)
         memset(&config.features, true, sizeof config.features);
     const struct emu_features *f = &cores[core].f;

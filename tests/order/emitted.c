@@ -49,9 +49,6 @@ struct order_access order_decode(uint32_t word)
     }
     if ((word >> 25 & 5) != 4)                          // no load or store
         return a;
-    unsigned base = word >> 5 & 31;
-    if (base == 28 || base == 13 || base == 14)         // the translator's own (emu/run/ctx.h)
-        return a;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if ((word & rows[i].mask) != rows[i].value)
             continue;
@@ -123,7 +120,9 @@ struct way {
     uint8_t turns[32];                  // how often a backward branch was taken, by its word modulo 32
     unsigned steps;                     // words
     int last;                           // the operation of the last access
+    uint32_t own;                       // registers that point to the translator's own memory
 };
+enum { OWN = 1u << 28 | 1u << 13 | 1u << 14 };      // context, branch target table, shadow stack (emu/run/ctx.h)
 
 static const struct order_operation *operation_at(const struct walk *w, uint32_t at)
 {
@@ -305,8 +304,11 @@ static void go(struct walk *w, struct way *y)
             continue;
         }
         struct order_access a = order_decode(word);
-        if (a.kind != ORDER_NOTHING && o)
+        uint32_t base = 1u << (word >> 5 & 31), result = 1u << (word & 31);
+        bool sum = (word & 0x1f000000) == 0x0b000000 || (word & 0x1f000000) == 0x11000000;      // ADD, SUB
+        if (a.kind != ORDER_NOTHING && o && (a.kind == ORDER_BARRIER || !(y->own & base)))
             access(w, y, o, a);
+        y->own = sum && y->own & base ? y->own | result : (y->own & ~result) | OWN;
         y->fence |= o && o->kind == 'M';
         y->at++;
     }
@@ -316,7 +318,7 @@ const char *order_ways(const struct lower_result *r, const struct order_operatio
                        uint64_t *rip)
 {
     struct walk w = { .r = r, .operation = operation, .operations = operations, .each = each, .context = context };
-    struct way y = { .at = r->entries[0].offset / 4, .exclusive = -1, .last = -1 };
+    struct way y = { .at = r->entries[0].offset / 4, .exclusive = -1, .last = -1, .own = OWN };
     y.thread.operations = operations;
     go(&w, &y);
     *rip = w.wrong_rip;

@@ -4,7 +4,7 @@
 #include "emu/lower/lower.h"
 #include "tests/order/model.h"
 
-// One word. Accesses to the translator's own memory (the context, tables, literals) are ORDER_NOTHING.
+// One word. Literals are ORDER_NOTHING.
 enum order_word { ORDER_NOTHING, ORDER_BARRIER, ORDER_LOAD, ORDER_STORE, ORDER_LOAD_EXCLUSIVE, ORDER_STORE_EXCLUSIVE, ORDER_READ_MODIFY_WRITE,
                   ORDER_COMPARE_AND_SWAP, ORDER_UNKNOWN };
 struct order_access {
