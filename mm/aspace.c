@@ -43,7 +43,7 @@ status_t aspace_create(enum aspace_kind kind, struct aspace **out)
         return STATUS_NO_MEMORY;
     }
     if (kind == ASPACE_X64) {
-        *bitmap = (struct reservation){ .start = EC_BITMAP_BASE, .end = EC_BITMAP_BASE + PTAB_TOP / PAGE_BYTES / 8,
+        *bitmap = (struct reservation){ .start = EC_BYTES_BASE, .end = EC_BITMAP_BASE + PTAB_TOP / PAGE_BYTES / 8,
                                         .protect = PAGE_READONLY, .flags = REGION_KERNEL };
         reservation_insert(as, bitmap, PAGE_READONLY, BACKING_EC_BITMAP);
     } else {

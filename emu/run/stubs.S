@@ -9,7 +9,7 @@
 #define HIGH_STUBS  0x7ffd          // EMU_STUBS_BASE >> 32, its low half is 0
 #define HIGH_TABLE  0x7ffe          // EMU_TABLE_BASE >> 32
 #define HIGH_EXACT  0x7ffc          // EMU_TABLE_EXACT >> 32
-#define HIGH_BITMAP 0x7ff4          // EC_BITMAP_BASE >> 32
+#define HIGH_BYTES  0x7fec          // EC_BYTES_BASE >> 32
 #define TEB_CPU_AREA 0x1788
 
     .section .emu_stubs, "ax"
@@ -28,7 +28,13 @@ emu_stubs_start:
     slot stub_call_no_redirect
     slot stub_ret
     slot stub_x64_jump
-    slot stub_check_icall
+    .balign 32
+stub_check_icall:                   // EC code is known by its page's byte. What faults here has read 0 (emu_state)
+    lsr x16, x11, #12
+    movz x17, #HIGH_BYTES, lsl #32
+    ldrb w16, [x17, x16]
+    cbz w16, not_ec
+    ret
     slot stub_check_call
     slot stub_get_information
     slot stub_set_information
@@ -289,17 +295,11 @@ emu_stub_enter_ec_end:
 
 // x11 = target, x10 = exit thunk. Out: x11 = EC code to call; x9 = x64 target when x11 is the exit thunk.
 // May change x9, x11, x16, x17 and flags only.
-stub_check_icall:
+// The slot of stub_check_icall has seen that it is no EC code.
+not_ec:
     lsr x16, x11, #47
     cbnz x16, 8f                    // non-canonical: let the emulator raise it
-    movz x17, #HIGH_BITMAP, lsl #32
-    lsr x16, x11, #18
-    ldr x16, [x17, x16, lsl #3]
-    lsr x17, x11, #12
-    lsr x16, x16, x17               // bit (page number mod 64)
-    tbz x16, #0, 4f
-    ret
-4:  tst x11, #15
+    tst x11, #15
     b.ne 6f
     ldr x16, [x11]
     ldr x17, ffs_low

@@ -359,6 +359,10 @@ enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame, uva_
         split_pair(p, frame, region, &at);
         state_to_x64(p, frame, &at);
         outcome = EMU_EXCEPTION;
+    } else if (frame->elr == EMU_STUB_ADDRESS(EMU_STUB_CHECK_ICALL) + 8 && is_data_abort(frame)) {
+        frame->x[16] = 0;                   // LDRB of the byte of a page that is none: not EC code
+        frame->elr += 4;
+        outcome = EMU_RESUME;
     } else if (in_enter_ec(frame->elr)) {
         state_at_entry(p, frame, frame->x[9]);   // the word before an EC target, or the return address, is unreadable
         outcome = EMU_EXCEPTION;

@@ -55,6 +55,7 @@ struct startup_block {
 #define USER_LOWEST_WIDE   0x0000016500000000ull   // what "any place" begins with if the EXE has HIGH_ENTROPY_VA, as on Windows
 #define USER_SHARED_DATA   0x000000007ffe0000ull   // KUSER_SHARED_DATA, read-only, all processes
 #define USER_HIGHEST       0x00007fff00000000ull   // end of what vm_allocate hands out
+#define EC_BYTES_BASE      0x00007fec00000000ull   // 32 GiB, right before the bitmap and like it: one byte a page, 1 or 0
 #define EC_BITMAP_BASE     0x00007ff400000000ull   // 4 GiB, read-only, demand-zero; one bit a page of [0, 2^47)
 // Caches: everything within the +-128 MiB of a branch from the process's own one, and from a page of stubs. Translations of image code
 // are the same pages in every x64 process; each combination of memory model and floating-point model has its own.

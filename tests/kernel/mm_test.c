@@ -106,7 +106,7 @@ KTEST(mm_user_copy_refuses_every_bad_pointer)
         uint64_t address = (uint64_t)random() << 40 ^ (uint64_t)random() << 20 ^ random();
         if (i % 3 == 0)
             address >>= random() % 40;
-        if (address >= EC_BITMAP_BASE - 64 && address < EC_BITMAP_BASE + (4ull << 30))
+        if (address >= EC_BYTES_BASE - 64 && address < EC_BITMAP_BASE + (4ull << 30))
             continue;
         KEXPECT(user_copy_in(buffer, address, 1 + i % 64) == STATUS_ACCESS_VIOLATION);
         KEXPECT(user_copy_out(address, buffer, 1 + i % 64) == STATUS_ACCESS_VIOLATION);
