@@ -133,14 +133,18 @@ status_t table_put(struct emu_process *p, uint64_t rip, uint64_t code_va, bool r
         if (is_empty(places[i]))
             free = &places[i];
     }
-    // Nothing is free: one of them is forgotten, another one each time.
-    struct table_place *old = &places[p->turn++ % PLACES];
-    if (!free && p->model == MODEL_PLAIN)
-        free = old;
-    if (free)
+    if (free) {
         fill(*free, marked, code_va);
-    else
-        retire_for_good(p, *old);
+        return STATUS_SUCCESS;
+    }
+    // Nothing is free: one of them is forgotten, another one each time. If that takes an interrupt of all cores, not each time: more rips
+    // than places may be in turn.
+    enum { SELDOM = 16 };
+    struct table_place old = places[++p->turn % PLACES];
+    if (p->model == MODEL_PLAIN)
+        fill(old, marked, code_va);
+    else if (p->turn % SELDOM == 0)
+        retire_for_good(p, old);
     return STATUS_SUCCESS;
 }
 
