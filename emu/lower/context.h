@@ -355,3 +355,4 @@ void lower_go_x9(struct lower_context *cx, uint64_t popped, lower_push_return *p
 // lower_taken_label (which notes the flags as they are at that branch).
 void lower_join_early(struct lower_context *cx);
 uint32_t lower_taken_label(struct lower_context *cx);
+void lower_branch_taken(struct lower_context *cx, struct lower_condition c);    // to it if c holds; perhaps turned round

@@ -7,7 +7,7 @@ bool lower_jcc(struct lower_context *cx, const struct x64_insn *insn)
     lower_join_early(cx);
     struct lower_condition c = lower_condition(cx, insn->cond);
     if (c.test != TEST_NEVER)
-        lower_branch(cx, c, lower_taken_label(cx));
+        lower_branch_taken(cx, c);
     return true;
 }
 

@@ -278,6 +278,27 @@ void lower_join_early(struct lower_context *cx)
         lower_flags_canonical(cx, blocks[k->taken].live_in | cx->live | (x64_flags_read(&cx->insn->x) & X64_ARITH_FLAGS));
 }
 
+// The loop's head in the form in which its way back comes to it is emitted next, if it is not there yet, and the branch leads out of the loop:
+// so the loop falls into what follows it.
+static bool enters_loop(struct lower_context *cx, struct lower_condition c)
+{
+    const struct lower_block *k = cx->block, *blocks = cx->work->blocks;
+    if (cx->config->verify || cx->mask || c.test == TEST_ALWAYS || k->taken < 0 || k->next < 0 || &blocks[k->taken] > k)
+        return false;
+    int head = lower_join_find(cx, k->taken), out = head >= 0 && !cx->work->versions[head].emitted ? lower_join_find(cx, k->next) : -1;
+    if (out < 0)
+        return false;
+    lower_branch(cx, lower_opposite(c), lower_join_label(cx, out));
+    cx->follow = head;
+    return true;
+}
+
+void lower_branch_taken(struct lower_context *cx, struct lower_condition c)
+{
+    if (!enters_loop(cx, c))
+        lower_branch(cx, c, lower_taken_label(cx));
+}
+
 void lower_go_last(struct lower_context *cx, int block, uint64_t rip)
 {
     int v = block < 0 || cx->config->verify ? -1 : lower_join(cx, block);
@@ -487,7 +508,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     cx->temps = 0;
     if (cx->mask && !cx->mask_taken)
         lower_mask_finish(cx, cx->mask);
-    if (k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED)
+    if ((k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED) && cx->follow < 0)
         fall(cx, k);
 }
 
