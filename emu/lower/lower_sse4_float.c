@@ -117,11 +117,23 @@ VECTOR(ROUNDSD) { round_low(cx, A64_X, vd, n, m, extra); }
 // Element extra[7:6] of m (of a memory operand: the only one) becomes element extra[5:4]; those of extra[3:0] become 0.
 VECTOR(INSERTPS)
 {
-    unsigned from = cx->insn->x.form & X64_F_MEM ? 0 : extra >> 6, to = extra >> 4 & 3;
-    a64_mov_v(cx->b, 16, n);
-    a64_ins_element(cx->b, 2, 16, to, m, from);
-    for (unsigned i = 0; i < 4; i++)
-        if (extra >> i & 1)
-            a64_ins_general(cx->b, 2, 16, i, A64_ZR);
-    a64_mov_v(cx->b, vd, 16);
+    unsigned from = cx->insn->x.form & X64_F_MEM ? 0 : extra >> 6, to = extra >> 4 & 3, zero = extra & 15;
+    a64_vreg work = vd == n || vd != m ? vd : 16;
+    if (zero == 15) {
+        a64_movi_zero(cx->b, vd);
+        return;
+    }
+    if (work != n)
+        a64_mov_v(cx->b, work, n);
+    if (!(zero >> to & 1))
+        a64_ins_element(cx->b, 2, work, to, m, from);
+    for (unsigned half = 0; half < 2; half++) {
+        unsigned both = zero >> half * 2 & 3;
+        if (both == 3)
+            a64_ins_general(cx->b, 3, work, half, A64_ZR);
+        else if (both)
+            a64_ins_general(cx->b, 2, work, half * 2 + both - 1, A64_ZR);
+    }
+    if (work != vd)
+        a64_mov_v(cx->b, vd, work);
 }
