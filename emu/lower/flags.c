@@ -77,12 +77,16 @@ static void pa_to_canonical(struct lower_context *cx)
             a64_mov_reg(b, A64_X, X24, p);
         break;
     case PA_ADD:
-    case PA_SUB:
-        (f->pa == PA_ADD ? a64_sub_reg : a64_add_reg)(b, A64_X, X24, p, q, A64_LSL, 0);
-        a64_eor_reg(b, A64_X, X24, X24, q, A64_LSL, 0);
+    case PA_SUB: {
+        uint8_t mark = cx->temps;
+        a64_reg t = q == X24 ? lower_temp(cx) : X24;
+        (f->pa == PA_ADD ? a64_sub_reg : a64_add_reg)(b, A64_X, t, p, q, A64_LSL, 0);
+        a64_eor_reg(b, A64_X, X24, t, q, A64_LSL, 0);
+        cx->temps = mark;
         if (p != X23)
             a64_mov_reg(b, A64_X, X23, p);
         break;
+    }
     case PA_ADD_IMM:
     case PA_SUB_IMM:
         (f->pa == PA_ADD_IMM ? a64_sub_imm : a64_add_imm)(b, A64_X, X24, p, q);
@@ -92,12 +96,14 @@ static void pa_to_canonical(struct lower_context *cx)
             a64_mov_reg(b, A64_X, X23, p);
         break;
     case PA_DOUBLE:
-        a64_mov_reg(b, A64_X, X23, p);
+        if (p != X23)
+            a64_mov_reg(b, A64_X, X23, p);
         a64_mov_reg(b, A64_X, X24, A64_ZR);
         break;
     case PA_NEG:
         a64_sub_reg(b, A64_X, X24, A64_ZR, p, A64_LSL, 0);
-        a64_mov_reg(b, A64_X, X23, p);
+        if (p != X23)
+            a64_mov_reg(b, A64_X, X23, p);
         break;
     case PA_FCMP:
         a64_cset(b, A64_X, X23, A64_VC);        // 1, odd parity, unless unordered
@@ -330,18 +336,46 @@ void lower_flags_canonical(struct lower_context *cx, uint16_t mask)
     lower_flags_to_hw(cx, mask, CF_INVERTED);
 }
 
+// What PF, AF, SF and ZF come from moves to x23 and x24 when its register changes; only if these are in use already flags are computed.
 void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live)
 {
     struct lower_flags *f = &cx->flags;
-    if (live & FLAGS_PA) {
-        static const bool two[] = { [PA_CMP] = true, [PA_ADD] = true, [PA_SUB] = true, [PA_FCMP] = false };
-        bool uses_a = f->pa != PA_CANONICAL && f->pa != PA_FCMP;
-        uint32_t used = (uses_a ? 1u << (f->pa_a & 31) : 0) | (two[f->pa] ? 1u << (f->pa_b & 31) : 0);
-        if (used & written & 0x7fffffff)
-            pa_to_canonical(cx);
+    bool nz_goes = live & FLAGS_NZ && f->nz == NZ_LOGIC && f->nz_reg != A64_ZR && written >> f->nz_reg & 1;
+    if (nz_goes && f->hw_too) {
+        lower_flags_to_hw(cx, live & FLAGS_NZC, CF_DIRECT);
+        nz_goes = false;
     }
-    if (live & FLAGS_NZ && f->nz == NZ_LOGIC && f->nz_reg != A64_ZR && written >> f->nz_reg & 1)
-        lower_flags_to_hw(cx, live & FLAGS_NZC, f->hw_too ? CF_DIRECT : CF_INVERTED);
+    bool nz_kept = live & FLAGS_NZ && f->nz == NZ_LOGIC && (f->nz_reg == X23 || f->nz_reg == X24);
+    bool needed = live & FLAGS_PA && f->pa != PA_CANONICAL && f->pa != PA_FCMP;
+    if (needed) {
+        bool two = f->pa == PA_CMP || f->pa == PA_ADD || f->pa == PA_SUB;
+        bool a_goes = f->pa_a != A64_ZR && written >> f->pa_a & 1, b_goes = two && f->pa_b != A64_ZR && written >> f->pa_b & 1;
+        if ((a_goes || b_goes) && (nz_kept || f->pa == PA_CMP || f->pa == PA_CMP_IMM)) {
+            pa_to_canonical(cx);
+        } else {
+            if (a_goes) {
+                a64_mov_reg(cx->b, A64_X, X23, f->pa_a);
+                if (nz_goes && f->nz_reg == f->pa_a) {
+                    f->nz_reg = X23;
+                    nz_goes = false;
+                }
+                f->pa_a = X23;
+            }
+            if (b_goes) {
+                a64_mov_reg(cx->b, A64_X, X24, f->pa_b);
+                f->pa_b = X24;
+            }
+        }
+    }
+    if (!nz_goes || f->nz != NZ_LOGIC)
+        return;
+    if (!(live & FLAGS_PA)) {
+        a64_mov_reg(cx->b, A64_X, X23, f->nz_reg);
+        f->nz_reg = X23;
+        lower_pa(cx, PA_LOGIC, X23, 0);         // nobody looks at PF and AF
+    } else {
+        lower_flags_to_hw(cx, live & FLAGS_NZC, CF_INVERTED);
+    }
 }
 
 a64_reg lower_cf_bit(struct lower_context *cx)
