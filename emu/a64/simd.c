@@ -168,6 +168,13 @@ A64_FCM_SCALAR(X)
     }
 A64_F1(X)
 #undef X
+#define X(name, base) \
+    void a64_##name(struct a64_buf *b, enum a64_size s, a64_vreg vd, a64_vreg vn, a64_vreg vm, a64_vreg va) \
+    { \
+        a64_word(b, (base) | type_of(s) | a64_v_field(b, vm, 16) | a64_v_field(b, va, 10) | registers(b, vd, vn)); \
+    }
+A64_F3(X)
+#undef X
 
 void a64_fcvt(struct a64_buf *b, enum a64_size from, a64_vreg vd, a64_vreg vn)
 {

@@ -108,6 +108,11 @@ A64_FCM_SCALAR(X)
 #define X(name, base) void a64_##name(struct a64_buf *, enum a64_size s, a64_vreg vd, a64_vreg vn);
 A64_F1(X)
 #undef X
+// va + vn * vm, va - vn * vm, -va - vn * vm, -va + vn * vm with one rounding
+#define A64_F3(X) X(fmadd, 0x1f000000) X(fmsub, 0x1f008000) X(fnmadd, 0x1f200000) X(fnmsub, 0x1f208000)
+#define X(name, base) void a64_##name(struct a64_buf *, enum a64_size s, a64_vreg vd, a64_vreg vn, a64_vreg vm, a64_vreg va);
+A64_F3(X)
+#undef X
 void a64_fcvt(struct a64_buf *, enum a64_size from, a64_vreg vd, a64_vreg vn);      // single to double, or double to single
 void a64_fcmp(struct a64_buf *, enum a64_size s, a64_vreg vn, a64_vreg vm);         // quiet: invalid for signalling NaN only
 void a64_fcmpe(struct a64_buf *, enum a64_size s, a64_vreg vn, a64_vreg vm);        // invalid for every NaN

@@ -95,7 +95,7 @@ static struct x64_operand vector_operand(a64_vreg v)
     return (struct x64_operand){ .kind = X64_OPD_XMM, .reg = v, .access = X64_READ, .size = 16 };
 }
 
-static bool three(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, unsigned shift)
+bool avx_three(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, unsigned shift)
 {
     const struct x64_operand *to = &insn->opd[0], *m = &insn->opd[2], *third = insn->operand_count > 3 ? &insn->opd[3] : 0;
     if (insn->operand_count < 3)                // VMOVLPS and its like, to memory
@@ -126,7 +126,10 @@ static bool three(struct lower_context *cx, const struct x64_insn *insn, lower_f
     return true;
 }
 #define X(name, shift) \
-    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) { return three(cx, insn, lower_##name, shift); }
+    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) \
+    { \
+        return lower_avx_float(cx, insn, lower_##name) || avx_three(cx, insn, lower_##name, shift); \
+    }
 AVX_THREE(X)
 #undef X
 
@@ -334,7 +337,7 @@ AVX_MOVE(X)
 static bool move_one(struct lower_context *cx, const struct x64_insn *insn, lower_function *function)
 {
     if (insn->operand_count > 2)
-        return three(cx, insn, function, 0);
+        return avx_three(cx, insn, function, 0);
     if (!function(cx, insn))
         return false;
     if (insn->opd[0].kind == X64_OPD_XMM)

@@ -88,3 +88,8 @@ void avx_high_finish(struct lower_context *cx, const struct x64_insn *insn, a64_
 // The low half's register of a vector operand, which a memory operand is loaded into AVX_M_LOW for; AVX_M_HIGH becomes the upper
 // half of an operand of 32 bytes.
 a64_vreg avx_source(struct lower_context *cx, const struct x64_insn *insn, const struct x64_operand *opd);
+// vd = legacy(first source, second source[, immediate >> shift for the upper half]).
+bool avx_three(struct lower_context *cx, const struct x64_insn *insn, lower_function *legacy, unsigned shift);
+
+// ---- lower_avx_float.c: arithmetic of FP_FAST; false: nothing is emitted, it is for avx_three.
+bool lower_avx_float(struct lower_context *cx, const struct x64_insn *insn, lower_function *legacy);

@@ -64,8 +64,51 @@ static void fused(struct lower_context *cx, enum a64_arr arr, unsigned negated, 
     lower_bind(cx, d->back);
 }
 
+// The same with FEAT_AFP: native results are right. Not for a vector's third term with another sign: there is no instruction for that, a NaN
+// must keep its sign, and of FNEG with FPCR.AH QEMU 10.0 and the manual say different things.
+static void fused_native(struct lower_context *cx, const struct x64_insn *insn, unsigned order, enum type type, unsigned negated, bool product_negated)
+{
+    static void (*const scalars[2][2])(struct a64_buf *, enum a64_size, a64_vreg, a64_vreg, a64_vreg, a64_vreg) =
+        { { a64_fmadd, a64_fnmsub }, { a64_fmsub, a64_fnmadd } };       // product negated, third term negated
+    struct a64_buf *b = cx->b;
+    bool scalar = type == SS || type == SD, wide = type == PD || type == SD;
+    enum a64_arr arr = wide ? A64_2D : A64_4S;
+    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), vd = insn->opd[0].reg, n = insn->opd[1].reg;
+    if (scalar) {
+        a64_vreg x = order == 132 ? vd : n, y = order == 213 ? vd : m, z = order == 132 ? n : order == 213 ? m : vd;
+        a64_vreg to = z == vd ? vd : RESULT;            // which keeps the rest of z
+        scalars[product_negated][negated == 3](b, wide ? A64_X : A64_W, to, x, y, z);
+        if (to != vd)
+            a64_ins_element(b, wide ? 3 : 2, vd, 0, to, 0);
+        avx_high_finish(cx, insn, AVX_HIGH);
+        return;
+    }
+    for (unsigned half = avx_wide(insn) ? 2 : 1; half-- > 0;) {
+        a64_vreg d = vd, s = n, t = m;
+        if (half) {
+            avx_high_read(cx, d = VX, vd);
+            avx_high_read(cx, s = VY, n);
+            t = AVX_M_HIGH;
+        }
+        a64_vreg x = order == 132 ? d : s, y = order == 213 ? d : t, z = order == 132 ? s : order == 213 ? t : d;
+        a64_vreg to = z == d ? d : RESULT;
+        if (to != z)
+            a64_mov_v(b, to, z);
+        (product_negated ? a64_fmls_v : a64_fmla_v)(b, arr, to, x, y);
+        if (half)
+            a64_mov_v(b, AVX_HIGH, to);
+        else if (to != vd)
+            a64_mov_v(b, vd, to);
+    }
+    avx_high_finish(cx, insn, AVX_HIGH);
+}
+
 static bool fused_form(struct lower_context *cx, const struct x64_insn *insn, unsigned order, enum type type, unsigned negated, bool product_negated)
 {
+    if (lower_afp(cx) && (negated == 0 || (negated == 3 && (type == SS || type == SD)))) {
+        fused_native(cx, insn, order, type, negated, product_negated);
+        return true;
+    }
     struct a64_buf *b = cx->b;
     bool scalar = type == SS || type == SD, wide = type == PD || type == SD;
     enum a64_arr arr = wide ? A64_2D : A64_4S;
