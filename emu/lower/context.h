@@ -50,7 +50,7 @@ enum {
 };
 
 // ---- flags
-enum lower_nz { NZ_HW, NZ_LOGIC, NZ_FCMP };         // where SF, ZF, OF are
+enum lower_nz { NZ_HW, NZ_LOGIC, NZ_FCMP, NZ_SP };  // where SF, ZF, OF are. NZ_SP: all flags are those of ADD rsp, sp_added, before sp_popped words were popped
 enum lower_cf {
     CF_INVERTED,        // C = !CF, as SUBS leaves it
     CF_DIRECT,          // C = CF, as ADDS leaves it
@@ -73,6 +73,8 @@ struct lower_flags {
     uint8_t nz, nz_reg, nz_size;    // nz_size: log2 of the bytes, for NZ_LOGIC
     uint8_t cf;
     uint8_t pa, pa_a, pa_b;         // registers; pa_b is an 8-bit immediate in the _IMM kinds
+    uint8_t sp_popped;              // NZ_SP, which lasts from the ADD over POPs to the RET of its block
+    uint16_t sp_added;
     bool    hw_too;                 // NZ_LOGIC: NZCV also holds N, Z and V = 0 (C = 0)
 };
 
@@ -313,6 +315,7 @@ struct lower_rmw lower_rmw_begin(struct lower_context *cx, const struct x64_insn
 struct lower_rmw lower_rmw_begin_at(struct lower_context *cx, const struct x64_insn *insn, unsigned bytes, struct lower_mem at);  // locked: at is just a register
 void lower_rmw_end(struct lower_context *cx, const struct lower_rmw *w, a64_reg value);
 bool lower_is_pair(const struct lower_context *cx, const struct lower_insn *first, const struct lower_insn *second);    // lower_stack.c
+bool lower_is_epilogue(const struct lower_context *cx);
 void lower_pair(struct lower_context *cx, const struct lower_insn *first, const struct lower_insn *second);
 a64_reg lower_flags_word(struct lower_context *cx, bool all);                               // lower_stack.c
 void lower_flags_from_word(struct lower_context *cx, a64_reg r, bool overflow);

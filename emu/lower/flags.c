@@ -329,8 +329,22 @@ bool lower_flags_are_canonical(const struct lower_flags *f, uint16_t mask)
     return !(mask & X64_CF) || (f->cf == CF_INVERTED && f->nz != NZ_FCMP);
 }
 
+// NZ_SP: does the addition again.
+static void sp_to_hw(struct lower_context *cx)
+{
+    struct lower_flags *f = &cx->flags;
+    uint16_t added = f->sp_added;
+    a64_reg old = lower_temp(cx);
+    lower_add_imm(cx, A64_X, old, A64_SP, -(int64_t)(f->sp_popped * 8 + added));
+    a64_adds_imm(cx->b, A64_X, X23, old, added);
+    lower_flags_hw(cx, CF_DIRECT);
+    lower_pa(cx, PA_ADD_IMM, X23, added & 255);
+}
+
 void lower_flags_canonical(struct lower_context *cx, uint16_t mask)
 {
+    if (cx->flags.nz == NZ_SP)
+        sp_to_hw(cx);
     if (mask & FLAGS_PA)
         pa_to_canonical(cx);
     lower_flags_to_hw(cx, mask, CF_INVERTED);

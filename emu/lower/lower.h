@@ -112,5 +112,7 @@ uint8_t lower_loose_fields(const struct x64_insn *insn);
 // Exact x64 flags at a point, from the saved arm64 state of a thread stopped there: fills *eflags with CF PF AF ZF SF OF
 // (bit positions of RFLAGS). x[31] = general registers x0..x30; nzcv in bits 31:28. DF is the caller's business.
 void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], uint64_t sp, uint32_t nzcv, uint32_t *eflags);
+// The point, for a thread that has popped eight bytes since.
+void lower_point_popped(struct lower_point *point);
 // The inverse, canonical: x[23], x[24] and NZCV for given flags (used when a context is taken in at a region entry).
 void lower_flags_in(uint32_t eflags, uint64_t *x23, uint64_t *x24, uint32_t *nzcv);

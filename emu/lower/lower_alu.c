@@ -180,6 +180,11 @@ static bool add_rsp(struct lower_context *cx, bool sub, struct operand o)
         add_sub(cx, sub, false, A64_X, A64_SP, A64_SP, o);
         return true;
     }
+    if (!sub && o.imm && o.value < 0x10000 && o.value % 8 == 0 && a64_addsub_imm_ok(o.value) && lower_is_epilogue(cx)) {
+        add_sub(cx, false, false, A64_X, A64_SP, A64_SP, o);
+        cx->flags = (struct lower_flags){ .nz = NZ_SP, .sp_added = (uint16_t)o.value };
+        return true;
+    }
     add_sub(cx, sub, true, A64_X, X23, A64_SP, o);
     a64_mov_reg(cx->b, A64_X, A64_SP, X23);
     lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);

@@ -68,6 +68,20 @@ void lower_pair(struct lower_context *cx, const struct lower_insn *first, const 
         a64_stp(cx->b, A64_X, A64_PRE, b, a, A64_SP, -16);          // CTX_PAIR_PUSH
     else
         a64_ldp(cx->b, A64_X, A64_POST, a, b, A64_SP, 16);          // CTX_PAIR_POP
+    if (cx->flags.nz == NZ_SP)
+        cx->flags.sp_popped += 2;
+}
+
+// Whether nothing but POPs of whole registers comes before the RET that ends the block: NZ_SP holds from here on.
+bool lower_is_epilogue(const struct lower_context *cx)
+{
+    const struct lower_insn *insn = cx->insn + 1, *end = &cx->work->insns[cx->block->first] + cx->block->count;
+    if (!cx->config->stub_return || cx->config->verify || insn >= end || end - insn > 16)
+        return false;
+    for (; insn < end - 1; insn++)
+        if (insn->x.op != X64_POP || insn->x.opsize != 8 || !lower_is_low(&insn->x.opd[0]))
+            return false;
+    return insn->x.op == X64_RET && insn->x.opsize == 8 && !insn->x.operand_count;
 }
 
 // rflags as PUSHF shows them: bit 1 and IF set. LAHF uses the low byte.

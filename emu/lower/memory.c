@@ -254,6 +254,8 @@ void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt)
 void lower_pop(struct lower_context *cx, unsigned bytes, a64_reg rt)
 {
     a64_ldr_post(cx->b, lower_log2(bytes), A64_ZERO, rt, A64_SP, bytes);
+    if (cx->flags.nz == NZ_SP)
+        cx->flags.sp_popped++;
     if (lower_tso(cx))
         a64_dmb(cx->b, A64_ISHLD);
 }

@@ -2,11 +2,20 @@
 // The recipe of a point: struct lower_flags in 32 bits, and its evaluation on saved registers.
 #include "emu/lower/context.h"
 
+// NZ_SP: 1:0 nz | 14:2 sp_added / 8 | 22:15 sp_popped. Else:
 // 1:0 nz | 6:2 nz_reg | 8:7 nz_size | 11:9 cf | 15:12 pa | 20:16 pa_a | 28:21 pa_b
 uint32_t lower_recipe(const struct lower_flags *f)
 {
+    if (f->nz == NZ_SP)
+        return NZ_SP | (uint32_t)f->sp_added / 8 << 2 | (uint32_t)f->sp_popped << 15;
     return f->nz | (uint32_t)(f->nz_reg & 31) << 2 | (uint32_t)f->nz_size << 7 | (uint32_t)f->cf << 9 | (uint32_t)f->pa << 12 |
            (uint32_t)(f->pa_a & 31) << 16 | (uint32_t)f->pa_b << 21;
+}
+
+void lower_point_popped(struct lower_point *point)
+{
+    if ((point->recipe & 3) == NZ_SP)
+        point->recipe += 1u << 15;
 }
 
 static uint64_t register_value(const uint64_t x[31], unsigned r)
@@ -21,8 +30,13 @@ static uint32_t even_parity(uint64_t value)
 
 void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], uint64_t sp, uint32_t nzcv, uint32_t *eflags)
 {
-    (void)sp;
     uint32_t recipe = point->recipe;
+    if ((recipe & 3) == NZ_SP) {
+        uint64_t added = (recipe >> 2 & 0x1fff) * 8, result = sp - (recipe >> 15 & 255) * 8, old = result - added;
+        *eflags = (result < added ? X64_CF : 0) | (even_parity(result) ? X64_PF : 0) | ((old ^ added ^ result) & 16 ? X64_AF : 0) |
+                  (!result ? X64_ZF : 0) | (result >> 63 ? X64_SF : 0) | (~(old ^ added) & (old ^ result) & 1ull << 63 ? X64_OF : 0);
+        return;
+    }
     unsigned nz = recipe & 3, cf = recipe >> 9 & 7, pa = recipe >> 12 & 15, a = recipe >> 16 & 31, b = recipe >> 21 & 255;
     uint32_t n = nzcv >> 31 & 1, z = nzcv >> 30 & 1, c = nzcv >> 29 & 1, v = nzcv >> 28 & 1;
     uint64_t x7 = x[7];

@@ -323,6 +323,8 @@ static void split_pair(struct emu_process *p, struct trap_frame *frame, const st
     if (done == 8) {
         frame->sp += push ? -8ull : 8;
         point->rip += first.length;
+        if (!push)
+            lower_point_popped(point);
     } else if (!here) {
         frame->far = at + done;
     } else {

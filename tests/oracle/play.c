@@ -430,8 +430,11 @@ static void on_fault(int number, siginfo_t *info, void *context)
         u->uc_mcontext.pc = region_of(u->uc_mcontext.pc) + p->retry;
         return;
     }
+    struct lower_point at = *p;
     unsigned done = number == SIGILL ? 0 : split_pair(u, p);
-    finish(u, number == SIGILL ? ORACLE_INVALID_OPCODE : ORACLE_PAGE_FAULT, p->rip + done, flags_now(u, p));
+    if (done)
+        lower_point_popped(&at);
+    finish(u, number == SIGILL ? ORACLE_INVALID_OPCODE : ORACLE_PAGE_FAULT, p->rip + done, flags_now(u, &at));
     if (number == SIGILL)
         complaint = "arm64 instruction is undefined";
 }
