@@ -97,7 +97,7 @@ far_there:
     .balign 64
 skip_return:
     xor eax, eax
-    add rsp, 8
+    pop rdx
     jmp call_back
     .balign 64
 short_function:
