@@ -401,7 +401,10 @@ enum emu_outcome interpret(struct emu_process *p, struct trap_frame *frame, cons
     struct machine m = { .p = p, .frame = frame, .insn = insn, .exception = out, .next = insn->rip + insn->length };
     struct lower_point canonical = { .rip = insn->rip };
     lower_recover_flags(&canonical, frame->x, frame->sp, (uint32_t)frame->spsr & 0xf0000000u, &m.eflags);
+    // What the kernel reads and writes for the program is in the order of x64, too; entering and leaving the kernel orders nothing.
+    __asm__ volatile("dmb ish" ::: "memory");
     enum emu_outcome outcome = run(&m);
+    __asm__ volatile("dmb ish" ::: "memory");
     *leave_to = 0;
     if (outcome == EMU_RESUME) {
         uint32_t nzcv;
