@@ -2,7 +2,7 @@
 // AVX and AVX2. The low 128 bits of ymm n are v n; the upper 128 are memory at [x28, #CTX_YMM_HIGH + 16 n], and cx->facts.high_zero has a
 // bit for each register whose upper half is known to be zero in this block. Legacy SSE leaves the upper half alone.
 //
-// Most VEX forms are the legacy lowering on scratch registers, done for each half: v24..v31 are this family's, v16..v23 (and v24, v25 in
+// Most VEX forms are an operation with three operands, or the legacy lowering on scratch registers, done for each half: v24..v31 are this family's, v16..v23 (and v24, v25 in
 // the string instructions) the legacy one's.
 // X(V name, legacy name, how far the immediate is shifted right for the upper half)
 #pragma once
