@@ -34,16 +34,15 @@ static int logical_imm(enum a64_size s, uint64_t value)
     uint64_t mask = element == 64 ? ~0ull : (1ull << element) - 1;
     uint64_t e = value & mask;
     unsigned ones = (unsigned)__builtin_popcountll(e);
-    // Rotate right until the run of ones sits at bit 0: then immr is the opposite rotation.
-    for (unsigned r = 0; r < element; r++) {
-        uint64_t turned = r ? ((e >> r | e << (element - r)) & mask) : e;
-        if (turned == (ones == 64 ? ~0ull : (1ull << ones) - 1)) {
-            unsigned immr = (element - r) % element;
-            unsigned imms = ((~(element * 2 - 1)) & 0x3f) | (ones - 1);
-            return (int)((element == 64) << 12 | immr << 6 | imms);
-        }
-    }
-    return -1;
+    // Rotated right by where the run of ones begins it must sit at bit 0: immr is the opposite rotation. A run that includes the lowest
+    // bit may have begun above the highest zero.
+    unsigned r = e & 1 ? (64 - (unsigned)__builtin_clzll(~e & mask)) % element : (unsigned)__builtin_ctzll(e);
+    uint64_t turned = r ? ((e >> r | e << (element - r)) & mask) : e;
+    if (turned != (1ull << ones) - 1)
+        return -1;
+    unsigned immr = (element - r) % element;
+    unsigned imms = ((~(element * 2 - 1)) & 0x3f) | (ones - 1);
+    return (int)((element == 64) << 12 | immr << 6 | imms);
 }
 
 bool a64_logical_imm_ok(enum a64_size s, uint64_t value)

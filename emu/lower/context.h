@@ -131,7 +131,7 @@ struct lower_block {
     uint8_t  end;                   // enum lower_end
     bool     entry;                 // may be entered from outside
     uint8_t  x87_depth;             // 1 and the x87 stack registers in use at its start, as its first predecessor leaves them; 0: not known
-    bool     reached;               // of facts.c: `facts`, at its start, are those of some way into it
+    bool     reached, again;        // of facts.c: `facts`, at its start, are those of some way into it; they have changed
     struct lower_facts facts;
 };
 

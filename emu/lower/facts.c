@@ -168,17 +168,19 @@ static void meet(struct lower_block *to, const struct lower_facts *from, bool *c
         to->reached = true;
         *f = *from;
         f->sum.low.bits = 0;
-        *changed = true;
+        to->again = *changed = true;
         return;
     }
     f->high_zero &= from->high_zero;
     f->upper.singles &= from->upper.singles;
     f->upper.doubles &= from->upper.doubles;
-    *changed |= f->high_zero != old.high_zero || f->upper.singles != old.upper.singles || f->upper.doubles != old.upper.doubles;
+    bool other = f->high_zero != old.high_zero || f->upper.singles != old.upper.singles || f->upper.doubles != old.upper.doubles;
     for (unsigned i = 0; i < 16; i++) {
         f->gpr[i] = low_meet(old.gpr[i], from->gpr[i]);
-        *changed |= f->gpr[i].bits != old.gpr[i].bits;
+        other |= f->gpr[i].bits != old.gpr[i].bits;
     }
+    to->again |= other;
+    *changed |= other;
 }
 
 // Whether anything in the region would like to know.
@@ -197,16 +199,17 @@ void lower_facts_find(struct lower_context *cx)
     struct lower_block *blocks = cx->work->blocks;
     for (uint32_t i = 0; i < cx->block_count; i++) {
         blocks[i].facts = none;
-        blocks[i].reached = blocks[i].entry;
+        blocks[i].reached = blocks[i].again = blocks[i].entry;
     }
     if (cx->config->verify || !wanted(cx))
         return;
     for (bool changed = true; changed;) {
         changed = false;
         for (uint32_t i = 0; i < cx->block_count; i++) {
-            const struct lower_block *k = &blocks[i];
-            if (!k->reached)
+            struct lower_block *k = &blocks[i];
+            if (!k->again)
                 continue;
+            k->again = false;
             struct lower_facts f = k->facts;
             for (unsigned j = 0; j < k->count; j++)
                 lower_facts_after(&f, &cx->work->insns[k->first + j]);

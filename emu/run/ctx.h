@@ -24,7 +24,7 @@
 #define SVC_EMU_INSN     0x8003   // the kernel executes this one x64 instruction on the saved registers, then resumes after the svc
 #define SVC_EMU_DIVIDE   0x8004   // #DE at this point
 #define SVC_EMU_BAD_EC   0x8005   // stub: x9 = rip in an EC page that may not be entered from x64 code
-#define SVC_EMU_LEAVE    0x8006   // at the head of a block of a dead region: flags are canonical, go on at the block's rip elsewhere
+#define SVC_EMU_LEAVE    0x8006   // at the head of a block of a dead region: rip and flags are as its point says, go on there elsewhere
 #define SVC_EMU_FP       0x8007   // as SVC_EMU_INSN for a floating-point instruction of FP_EXACT; flags stay where the point says they are
 #define SVC_EMU_EXACT    0x8008   // stub: native code looks at MXCSR: from now on FP_EXACT
 #define SVC_EMU_STEP     0x8009   // stub: x9 = rip after a single step
