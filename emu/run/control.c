@@ -83,7 +83,7 @@ enum emu_outcome machine_run_far(struct machine *m)
     if (m->insn->op == X64_CALL_FAR) {
         frame[0] = m->insn->rip + m->insn->length;
         frame[1] = USER_CODE;
-        for (unsigned i = 0; i < 2; i++)
+        for (unsigned i = 2; i-- > 0;)          // the selector is pushed first
             if (!machine_may_write(m, m->frame->sp - (2 - i) * bytes, bytes))
                 return EMU_EXCEPTION;
         for (unsigned i = 0; i < 2; i++)
