@@ -54,10 +54,19 @@ static bool is_conversion(const struct lower_context *cx, const struct x64_insn 
     return (insn->op == X64_CVTTSD2SI || insn->op == X64_CVTTSS2SI) && cx->config->fp_model == FP_FAST && lower_is_low(&insn->opd[0]);
 }
 
+// What else asks lower_sse_check_nan, which has nothing to do in a chain.
+static bool is_sum(const struct x64_insn *insn)
+{
+    switch (insn->op) {
+    case X64_HADDPS: case X64_HADDPD: case X64_HSUBPS: case X64_HSUBPD: case X64_DPPS: case X64_DPPD: return true;
+    }
+    return false;
+}
+
 static bool is_chained(const struct lower_context *cx, const struct x64_insn *insn)
 {
     struct operation o;
-    return find_operation(insn, &o) || is_conversion(cx, insn) || (lower_is_exact(cx, insn) && insn->opd[0].kind == X64_OPD_XMM);
+    return is_sum(insn) || find_operation(insn, &o) || is_conversion(cx, insn) || (lower_is_exact(cx, insn) && insn->opd[0].kind == X64_OPD_XMM);
 }
 
 static bool is_zeroing(const struct x64_insn *insn)
