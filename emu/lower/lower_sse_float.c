@@ -387,8 +387,11 @@ static void to_integer_checked(struct lower_context *cx, enum a64_size size, enu
 // reg: result, source, sizes (bit 0 of the result, bit 1 of the source), whether it truncates.
 static void convert_again(struct lower_context *cx, const struct lower_deferred *d)
 {
+    enum a64_size size = (enum a64_size)(d->reg[2] & 1);
     lower_chain_settle(cx);
-    to_integer_checked(cx, (enum a64_size)(d->reg[2] & 1), (enum a64_size)(d->reg[2] >> 1), d->reg[3], d->reg[0], d->reg[1]);
+    a64_reg r = lower_temp(cx);             // the destination may be a temporary that the conversion takes, too
+    to_integer_checked(cx, size, (enum a64_size)(d->reg[2] >> 1), d->reg[3], r, d->reg[1]);
+    a64_mov_reg(cx->b, size, d->reg[0], r);
     lower_b(cx, d->back);
 }
 
