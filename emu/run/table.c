@@ -41,7 +41,7 @@ static struct table_entry *entry_at(struct emu_process *p, enum fp_model model, 
 // What an empty entry holds instead of a rip: one that belongs elsewhere. 0 where that is right, so that fresh pages are empty.
 static uint64_t empty_rip(uint32_t index)
 {
-    return index < 2 ? 32 : 0;
+    return index < 2 || index / 2 == second_index(CTX_TABLE_FLAGS) / 2 || index == first_index(CTX_TABLE_FLAGS) ? 32 : 0;
 }
 
 // Changes of the rip in an entry, of bits that are part of both indices and more than the neighbour.
@@ -101,7 +101,7 @@ status_t table_create(struct emu_process *p, enum fp_model model)
     struct table_entry *second = first ? entry_at(p, model, CTX_SECOND_OFFSET) : NULL;
     if (!second)
         return NT_ERROR(status) ? status : STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i < 2; i++)
+    for (uint32_t i = 0; i <= CTX_TABLE_FLAGS; i++)
         first[i].rip = second[i].rip = empty_rip(i);
     return STATUS_SUCCESS;
 }
