@@ -83,7 +83,9 @@ struct lower_mem lower_sse_address(struct lower_context *cx, const struct x64_in
         mem = lower_mem_at(cx, lower_mem_register(sum), log2, m->disp);
     } else {
         a64_reg whole = lower_address_register(cx, insn);
-        a64_and_imm(cx->b, A64_W, t, whole, bytes - 1);
+        if (whole == A64_SP)                    // [rsp] with a segment whose base is 0
+            a64_mov_reg(cx->b, A64_X, t, A64_SP);
+        a64_and_imm(cx->b, A64_W, t, whole == A64_SP ? t : whole, bytes - 1);
         mem = lower_mem_register(whole);
     }
     lower_cbnz(cx, A64_W, t, lower_defer(cx, misaligned)->label);
