@@ -50,7 +50,11 @@ enum {
 };
 
 // ---- flags
-enum lower_nz { NZ_HW, NZ_LOGIC, NZ_FCMP, NZ_SP };  // where SF, ZF, OF are. NZ_SP: all flags are those of ADD rsp, sp_added, before sp_popped words were popped
+enum lower_nz {         // where SF, ZF, OF are
+    NZ_HW, NZ_LOGIC, NZ_FCMP,
+    NZ_SP,              // all flags are those of ADD rsp, sp_added, before sp_popped words were popped
+    NZ_INC, NZ_DEC,     // SF and ZF of a register that has just been incremented or decremented, which tells OF; CF is elsewhere
+};
 enum lower_cf {
     CF_INVERTED,        // C = !CF, as SUBS leaves it
     CF_DIRECT,          // C = CF, as ADDS leaves it
@@ -58,6 +62,9 @@ enum lower_cf {
     CF_X7,              // bit 0 of x7
     CF_X7_SHR1,         // bit 1 of x7, and OF is bit 0 of x7 (NZ_LOGIC only)
     CF_X7_MUL,          // CF = OF = (x7 != 0) (NZ_LOGIC only)
+    CF_REG,             // CF = OF = (all of nz_reg != 0) (NZ_LOGIC only)
+    CF_NARROW,          // x23 is the sum or difference of zero-extended bytes or words: CF is the bit above them, OF follows from
+                        // x23 and the operands that pa names (NZ_LOGIC of x23 only)
 };
 enum lower_pa {         // PF is the even parity of the low byte of P; AF is bit 4 of P ^ A, with
     PA_CANONICAL,       // P = x23, A = x24
@@ -75,7 +82,8 @@ struct lower_flags {
     uint8_t pa, pa_a, pa_b;         // registers; pa_b is an 8-bit immediate in the _IMM kinds
     uint8_t sp_popped;              // NZ_SP, which lasts from the ADD over POPs to the RET of its block
     uint16_t sp_added;
-    bool    hw_too;                 // NZ_LOGIC: NZCV also holds N, Z and V = 0 (C = 0)
+    bool    hw_too : 1;             // NZ_LOGIC: NZCV also holds N, Z and V = 0 (C = 0)
+    bool    hw_zc : 1;              // CF_NARROW: NZCV also holds Z, and C = !CF
 };
 
 enum { FLAGS_NZ = X64_SF | X64_ZF | X64_OF, FLAGS_NZC = FLAGS_NZ | X64_CF, FLAGS_PA = X64_PF | X64_AF };
@@ -202,6 +210,7 @@ struct lower_context {
     struct lower_facts facts;       // before this instruction
     const struct lower_insn *sum_by;    // the instruction that left a sum in a register for the next one (lower_sse_memory.c)
     struct lower_sum sum;
+    uint8_t width[A64_SP + 1];      // of the block so far (width.h)
     struct lower_flags flags;
     // a mask in a general register that is not right yet, and on which way out of the block it is mended (lower_mask.c)
     const struct lower_insn *mask;
@@ -233,6 +242,7 @@ enum a64_size lower_size(unsigned bytes);                       // W for 1, 2, 4
 unsigned lower_log2(unsigned bytes);
 bool    lower_is_low(const struct x64_operand *opd);            // a register operand that is not rsp, ah, bh, ch, dh: usable in place
 a64_reg lower_read(struct lower_context *cx, const struct x64_operand *opd);
+a64_reg lower_read_into(struct lower_context *cx, const struct x64_operand *opd, a64_reg t);   // what is in no register: into t
 a64_reg lower_read_zero(struct lower_context *cx, const struct x64_operand *opd);   // zero-extended to 64 bits
 a64_reg lower_read_sign(struct lower_context *cx, const struct x64_operand *opd);   // sign-extended to 64 bits
 a64_reg lower_destination(struct lower_context *cx, const struct x64_operand *opd);
@@ -281,6 +291,11 @@ a64_reg lower_atomic(struct lower_context *cx, enum lower_atomic op, unsigned by
 void lower_flags_hw(struct lower_context *cx, enum lower_cf cf);                // NZCV is right, CF is where cf says
 void lower_flags_logic(struct lower_context *cx, a64_reg r, unsigned size);     // N, Z of the low `size` bytes of r; CF = OF = 0
 void lower_flags_fcmp(struct lower_context *cx);                                // NZCV as FCMP left it; PF, AF too
+// x23 = a + b or a - b, both zero-extended, is what all flags of an operation of one or two bytes come from. subs: by SUBS.
+void lower_flags_narrow(struct lower_context *cx, unsigned size, bool subs);
+// INC or DEC of the low `size` bytes gave r: SF, ZF, OF. CF stays, or is moved to where the register does not matter.
+void lower_flags_count(struct lower_context *cx, bool dec, a64_reg r, unsigned size);
+void lower_carry_detach(struct lower_context *cx);                              // CF can be changed without harm to the other live flags
 void lower_flags_cf_x7(struct lower_context *cx);                               // CF is now bit 0 of x7; SF, ZF, OF as they were
 void lower_pa(struct lower_context *cx, enum lower_pa kind, a64_reg a, unsigned b);
 void lower_pa_canonical(struct lower_context *cx);                              // x23 and x24 are right

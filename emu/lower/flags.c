@@ -3,9 +3,25 @@
 //
 // A `mask` below always names the flags that must survive; all others may be lost. That is what makes the short sequences
 // possible: with only CF to keep, its polarity is turned in two instructions, with all flags in three.
-#include "emu/lower/context.h"
+#include "emu/lower/width.h"
 
 enum { CF_BIT = 29, OF_BIT = 28, X7 = 7, X23 = 23, X24 = 24 };
+
+static bool from_register(const struct lower_flags *f)
+{
+    return f->nz == NZ_LOGIC || f->nz == NZ_INC || f->nz == NZ_DEC;
+}
+
+static bool is_narrow(const struct lower_flags *f)
+{
+    return f->nz == NZ_LOGIC && f->cf == CF_NARROW;
+}
+
+// OF comes from what CF comes from.
+static bool overflow_with_carry(const struct lower_flags *f)
+{
+    return f->nz == NZ_LOGIC && (f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL || f->cf == CF_REG || f->cf == CF_NARROW);
+}
 
 const struct lower_flags lower_flags_at_entry = { .nz = NZ_HW, .cf = CF_INVERTED, .pa = PA_CANONICAL };
 
@@ -24,6 +40,28 @@ void lower_flags_logic(struct lower_context *cx, a64_reg r, unsigned size)
     cx->flags.nz_size = (uint8_t)lower_log2(size);
     cx->flags.cf = CF_ZERO;
     cx->flags.hw_too = false;
+}
+
+void lower_flags_narrow(struct lower_context *cx, unsigned size, bool subs)
+{
+    lower_flags_logic(cx, X23, size);
+    cx->flags.cf = CF_NARROW;
+    cx->flags.hw_zc = subs;
+}
+
+void lower_flags_count(struct lower_context *cx, bool dec, a64_reg r, unsigned size)
+{
+    cx->flags.nz = dec ? NZ_DEC : NZ_INC;
+    cx->flags.nz_reg = r;
+    cx->flags.nz_size = (uint8_t)lower_log2(size);
+    cx->flags.hw_too = false;
+}
+
+void lower_carry_detach(struct lower_context *cx)
+{
+    const struct lower_flags *f = &cx->flags;
+    if (f->nz == NZ_FCMP || (overflow_with_carry(f) && cx->live & X64_OF))
+        lower_flags_to_hw(cx, cx->live | X64_CF, CF_INVERTED);
 }
 
 void lower_flags_fcmp(struct lower_context *cx)
@@ -57,10 +95,15 @@ static void pa_to_canonical(struct lower_context *cx)
     bool bit4 = f->pa_b >> 4 & 1;
     if (f->pa == PA_CANONICAL)
         return;
+    if (is_narrow(f))
+        lower_flags_to_hw(cx, FLAGS_NZC, CF_INVERTED);
     // SF and ZF may come from x23 or x24 (a result kept there): they move out before the register is written.
     bool writes_x23 = f->pa != PA_CMP && f->pa != PA_CMP_IMM && p != X23;
-    if (f->nz == NZ_LOGIC && (f->nz_reg == X24 || (f->nz_reg == X23 && writes_x23)))
+    if (from_register(f) && (f->nz_reg == X24 || (f->nz_reg == X23 && writes_x23)))
         lower_flags_to_hw(cx, FLAGS_NZC, CF_INVERTED);
+    uint8_t mark = cx->temps;
+    lower_width_set(cx, X23, 64);
+    lower_width_set(cx, X24, 64);
     switch (f->pa) {
     case PA_LOGIC:
         if (p != X23)
@@ -73,16 +116,14 @@ static void pa_to_canonical(struct lower_context *cx)
     case PA_CMP_IMM:
         if (bit4)
             a64_orn_reg(b, A64_X, X24, A64_ZR, p, A64_LSL, 0);
-        else
+        else if (p != X24)
             a64_mov_reg(b, A64_X, X24, p);
         break;
     case PA_ADD:
     case PA_SUB: {
-        uint8_t mark = cx->temps;
         a64_reg t = q == X24 ? lower_temp(cx) : X24;
         (f->pa == PA_ADD ? a64_sub_reg : a64_add_reg)(b, A64_X, t, p, q, A64_LSL, 0);
         a64_eor_reg(b, A64_X, X24, t, q, A64_LSL, 0);
-        cx->temps = mark;
         if (p != X23)
             a64_mov_reg(b, A64_X, X23, p);
         break;
@@ -111,9 +152,75 @@ static void pa_to_canonical(struct lower_context *cx)
         break;
     }
     f->pa = PA_CANONICAL;
+    cx->temps = mark;
 }
 
 // ---- NZCV
+// The operation of one or two bytes again, on operands in the upper part of a W register. They are what pa says.
+static void narrow_to_hw(struct lower_context *cx)
+{
+    struct a64_buf *b = cx->b;
+    struct lower_flags *f = &cx->flags;
+    unsigned shift = 32 - (8u << f->nz_size);
+    bool imm = f->pa == PA_ADD_IMM || f->pa == PA_SUB_IMM, add = f->pa == PA_ADD || f->pa == PA_ADD_IMM || f->pa == PA_DOUBLE;
+    uint8_t mark = cx->temps;
+    a64_reg first = lower_temp(cx), second = f->pa_b;
+    if (f->pa == PA_CMP) {
+        a64_lsl_imm(b, A64_W, first, f->pa_a, shift);
+    } else if (f->pa == PA_CMP_IMM || f->pa == PA_NEG) {
+        a64_reg a = f->pa == PA_NEG ? A64_ZR : f->pa_a;
+        second = lower_temp(cx);
+        a64_sub_reg(b, A64_W, second, a, X23, A64_LSL, 0);
+        if (a == A64_ZR)
+            first = a;
+        else
+            a64_lsl_imm(b, A64_W, first, a, shift);
+    } else if (f->pa == PA_DOUBLE) {
+        a64_lsl_imm(b, A64_W, first, X23, shift - 1);
+        second = first;
+        shift = 0;
+    } else {
+        if (imm) {
+            second = lower_temp(cx);
+            a64_mov_const(b, A64_W, second, f->pa_b);
+        }
+        (add ? a64_sub_reg : a64_add_reg)(b, A64_W, first, X23, second, A64_LSL, 0);
+        a64_lsl_imm(b, A64_W, first, first, shift);
+    }
+    (add ? a64_adds_reg : a64_subs_reg)(b, A64_W, A64_ZR, first, second, A64_LSL, shift);
+    cx->temps = mark;
+    lower_flags_hw(cx, add ? CF_DIRECT : CF_INVERTED);
+}
+
+// The incremented or decremented value once more. A CF in C goes to x7 first.
+static void count_to_hw(struct lower_context *cx, uint16_t mask)
+{
+    struct a64_buf *b = cx->b;
+    struct lower_flags *f = &cx->flags;
+    bool inc = f->nz == NZ_INC;
+    if (mask & X64_CF && (f->cf == CF_INVERTED || f->cf == CF_DIRECT)) {
+        a64_cset(b, A64_W, X7, f->cf == CF_DIRECT ? A64_CS : A64_CC);
+        f->cf = CF_X7;
+    }
+    uint8_t mark = cx->temps;
+    a64_reg t = lower_temp(cx);
+    if (f->nz_size >= 2) {
+        enum a64_size s = f->nz_size == 3 ? A64_X : A64_W;
+        (inc ? a64_sub_imm : a64_add_imm)(b, s, t, f->nz_reg, 1);
+        (inc ? a64_adds_imm : a64_subs_imm)(b, s, A64_ZR, t, 1);
+    } else {
+        a64_reg one = lower_temp(cx);
+        unsigned shift = 32 - (8u << f->nz_size);
+        a64_lsl_imm(b, A64_W, t, f->nz_reg, shift);
+        a64_mov_const(b, A64_W, one, 1u << shift);
+        (inc ? a64_sub_reg : a64_add_reg)(b, A64_W, t, t, one, A64_LSL, 0);
+        (inc ? a64_adds_reg : a64_subs_reg)(b, A64_W, A64_ZR, t, one, A64_LSL, 0);
+    }
+    cx->temps = mark;
+    f->nz = NZ_HW;
+    f->hw_too = false;
+}
+
 static void fcmp_to_hw(struct lower_context *cx)
 {
     // Less: CF. Equal: ZF. Unordered: ZF, PF, CF. SF = OF = AF = 0.  AXFLAG gives just that with C = !CF.
@@ -234,9 +341,24 @@ static void logic_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf w
         insert_x7(cx, OF_BIT, 2, inverted);
         lower_flags_hw(cx, want);
         return;
+    case CF_NARROW:
+        if (mask & FLAGS_NZ) {
+            narrow_to_hw(cx);
+            return;
+        }
+        if (!f->hw_zc) {
+            uint8_t mark = cx->temps;
+            a64_reg t = lower_temp(cx);
+            a64_ubfx(cx->b, A64_W, t, X23, 8u << f->nz_size, 1);
+            a64_subs_reg(cx->b, A64_W, A64_ZR, A64_ZR, t, A64_LSL, 0);
+            cx->temps = mark;
+        }
+        lower_flags_hw(cx, CF_INVERTED);
+        return;
     case CF_X7_MUL:
+    case CF_REG:
         // SF and ZF are undefined after a multiplication; CF = OF. C = !CF here.
-        a64_subs_imm(cx->b, A64_X, A64_ZR, X7, 0);
+        a64_subs_reg(cx->b, A64_X, A64_ZR, f->cf == CF_REG ? f->nz_reg : X7, A64_ZR, A64_LSL, 0);
         a64_ccmp_reg(cx->b, A64_X, A64_ZR, A64_ZR, 1, A64_EQ);
         lower_flags_hw(cx, CF_INVERTED);
         if (!inverted)
@@ -269,7 +391,9 @@ void lower_flags_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf wa
     if (f->nz == NZ_FCMP)
         fcmp_to_hw(cx);
     bool keep_nz = mask & FLAGS_NZ;
-    if (f->nz == NZ_LOGIC && (keep_nz || f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL)) {
+    if (keep_nz && (f->nz == NZ_INC || f->nz == NZ_DEC))
+        count_to_hw(cx, mask);
+    if (f->nz == NZ_LOGIC && (keep_nz || overflow_with_carry(f))) {
         logic_to_hw(cx, mask, want);
     } else if (!keep_nz) {
         f->nz = NZ_HW;              // dead
@@ -303,7 +427,10 @@ bool lower_flags_fit(const struct lower_flags *f, const struct lower_flags *g, u
     bool fcmp = f->nz == NZ_FCMP || g->nz == NZ_FCMP;
     if (fcmp && live && (f->nz != g->nz || f->pa != g->pa))
         return false;
-    if (live & FLAGS_PA) {
+    bool narrow = is_narrow(f) || is_narrow(g);
+    if (narrow && live & FLAGS_NZC && (f->nz != g->nz || f->cf != g->cf || f->nz_size != g->nz_size || (g->hw_zc && !f->hw_zc)))
+        return false;
+    if (live & FLAGS_PA || (narrow && live & FLAGS_NZ)) {
         static const bool one[] = { [PA_CMP] = true, [PA_ADD] = true, [PA_SUB] = true, [PA_LOGIC] = true, [PA_CMP_IMM] = true,
                                     [PA_ADD_IMM] = true, [PA_SUB_IMM] = true, [PA_DOUBLE] = true, [PA_NEG] = true, [PA_FCMP] = false };
         static const bool two[] = { [PA_CMP] = true, [PA_ADD] = true, [PA_SUB] = true, [PA_CMP_IMM] = true, [PA_ADD_IMM] = true,
@@ -316,7 +443,11 @@ bool lower_flags_fit(const struct lower_flags *f, const struct lower_flags *g, u
             return false;
         if (f->nz == NZ_LOGIC && (f->nz_reg != g->nz_reg || f->nz_size != g->nz_size || f->cf != g->cf || (g->hw_too && !f->hw_too)))
             return false;
+        if ((f->nz == NZ_INC || f->nz == NZ_DEC) && (f->nz_reg != g->nz_reg || f->nz_size != g->nz_size))
+            return false;
     }
+    if (live & X64_CF && f->cf == CF_REG && g->cf == CF_REG && f->nz_reg != g->nz_reg)
+        return false;
     return !(live & X64_CF) || f->cf == g->cf;
 }
 
@@ -345,21 +476,46 @@ void lower_flags_canonical(struct lower_context *cx, uint16_t mask)
 {
     if (cx->flags.nz == NZ_SP)
         sp_to_hw(cx);
+    lower_flags_to_hw(cx, mask, CF_INVERTED);       // first: it may need the operands of pa
+    if (is_narrow(&cx->flags))
+        cx->flags.cf = CF_ZERO;                     // nobody looks
     if (mask & FLAGS_PA)
         pa_to_canonical(cx);
-    lower_flags_to_hw(cx, mask, CF_INVERTED);
+}
+
+// The operand of CF_NARROW's operation that changes moves to x24, if that is not the other one's.
+static void protect_narrow(struct lower_context *cx, uint32_t written, uint16_t keep)
+{
+    struct lower_flags *f = &cx->flags;
+    if (!(keep & FLAGS_NZ))             // CF is in x23
+        return;
+    bool two = f->pa == PA_CMP || f->pa == PA_ADD || f->pa == PA_SUB;
+    bool a_goes = written >> (f->pa_a & 31) & 1, b_goes = two && written >> (f->pa_b & 31) & 1;
+    if (!a_goes && !b_goes)
+        return;
+    if ((a_goes && b_goes) || f->pa_a == X24 || (two && f->pa_b == X24)) {
+        lower_flags_to_hw(cx, keep, f->pa == PA_ADD || f->pa == PA_ADD_IMM || f->pa == PA_DOUBLE ? CF_DIRECT : CF_INVERTED);
+        return;
+    }
+    uint8_t *which = a_goes ? &f->pa_a : &f->pa_b;
+    a64_mov_reg(cx->b, A64_X, X24, *which);
+    *which = X24;
+    lower_width_set(cx, X24, 64);
 }
 
 // What PF, AF, SF and ZF come from moves to x23 and x24 when its register changes; only if these are in use already flags are computed.
 void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live)
 {
     struct lower_flags *f = &cx->flags;
-    bool nz_goes = live & FLAGS_NZ && f->nz == NZ_LOGIC && f->nz_reg != A64_ZR && written >> f->nz_reg & 1;
+    uint16_t keep = (live | x64_flags_read(&cx->insn->x)) & FLAGS_NZC;
+    if (is_narrow(f))
+        protect_narrow(cx, written, keep);
+    bool nz_goes = live & (f->cf == CF_REG ? FLAGS_NZC : FLAGS_NZ) && from_register(f) && f->nz_reg != A64_ZR && written >> f->nz_reg & 1;
     if (nz_goes && f->hw_too) {
-        lower_flags_to_hw(cx, live & FLAGS_NZC, CF_DIRECT);
+        lower_flags_to_hw(cx, keep, CF_DIRECT);
         nz_goes = false;
     }
-    bool nz_kept = live & FLAGS_NZ && f->nz == NZ_LOGIC && (f->nz_reg == X23 || f->nz_reg == X24);
+    bool nz_kept = live & FLAGS_NZ && from_register(f) && (f->nz_reg == X23 || f->nz_reg == X24);
     bool needed = live & FLAGS_PA && f->pa != PA_CANONICAL && f->pa != PA_FCMP;
     if (needed) {
         bool two = f->pa == PA_CMP || f->pa == PA_ADD || f->pa == PA_SUB;
@@ -367,6 +523,8 @@ void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t li
         if ((a_goes || b_goes) && (nz_kept || f->pa == PA_CMP || f->pa == PA_CMP_IMM)) {
             pa_to_canonical(cx);
         } else {
+            lower_width_set(cx, X23, 64);
+            lower_width_set(cx, X24, 64);
             if (a_goes) {
                 a64_mov_reg(cx->b, A64_X, X23, f->pa_a);
                 if (nz_goes && f->nz_reg == f->pa_a) {
@@ -381,14 +539,14 @@ void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t li
             }
         }
     }
-    if (!nz_goes || f->nz != NZ_LOGIC)
+    if (!nz_goes || !from_register(f))
         return;
     if (!(live & FLAGS_PA)) {
         a64_mov_reg(cx->b, A64_X, X23, f->nz_reg);
         f->nz_reg = X23;
         lower_pa(cx, PA_LOGIC, X23, 0);         // nobody looks at PF and AF
     } else {
-        lower_flags_to_hw(cx, live & FLAGS_NZC, CF_INVERTED);
+        lower_flags_to_hw(cx, keep, CF_INVERTED);
     }
 }
 
@@ -407,9 +565,12 @@ a64_reg lower_cf_bit(struct lower_context *cx)
         a64_cset(b, A64_W, t, f->cf == CF_DIRECT ? A64_CS : A64_CC);
     } else if (f->cf == CF_X7_SHR1) {
         a64_ubfx(b, A64_W, t, X7, 1, 1);
+    } else if (f->cf == CF_NARROW) {
+        a64_ubfx(b, A64_W, t, X23, 8u << f->nz_size, 1);
     } else {
-        a64_sub_reg(b, A64_X, t, A64_ZR, X7, A64_LSL, 0);
-        a64_orr_reg(b, A64_X, t, t, X7, A64_LSL, 0);
+        a64_reg r = f->cf == CF_REG ? f->nz_reg : X7;
+        a64_sub_reg(b, A64_X, t, A64_ZR, r, A64_LSL, 0);
+        a64_orr_reg(b, A64_X, t, t, r, A64_LSL, 0);
         a64_lsr_imm(b, A64_X, t, t, 63);
     }
     return t;
@@ -420,7 +581,7 @@ void lower_cf_to_x7(struct lower_context *cx)
     struct lower_flags *f = &cx->flags;
     if (f->nz == NZ_FCMP)
         fcmp_to_hw(cx);
-    if ((f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL) && cx->live & X64_OF)
+    if (overflow_with_carry(f) && cx->live & X64_OF)
         lower_flags_to_hw(cx, cx->live | X64_CF, CF_INVERTED);
     if (f->cf == CF_ZERO || f->cf == CF_X7)
         return;
@@ -487,6 +648,8 @@ static struct lower_condition carry(struct lower_context *cx)
     case CF_ZERO: return always(false);
     case CF_X7: return on_bit(X7, 0);
     case CF_X7_SHR1: return on_bit(X7, 1);
+    case CF_NARROW: return cx->flags.hw_zc ? on_cond(A64_CC) : on_bit(X23, 8u << cx->flags.nz_size);
+    case CF_REG: return (struct lower_condition){ .test = TEST_NOT_ZERO, .reg = cx->flags.nz_reg, .size = A64_X };
     default: return (struct lower_condition){ .test = TEST_NOT_ZERO, .reg = X7, .size = A64_X };
     }
 }
@@ -495,17 +658,25 @@ static struct lower_condition logic_condition(struct lower_context *cx, enum x64
 {
     const struct lower_flags *f = &cx->flags;
     a64_reg r = f->nz_reg;
-    bool overflow = f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL;
+    bool overflow = overflow_with_carry(f) || f->nz != NZ_LOGIC, zc = is_narrow(f) && f->hw_zc;
     switch (cc) {
     case X64_CC_B:
         return carry(cx);
     case X64_CC_O:
+        if (is_narrow(f) || f->nz != NZ_LOGIC) {
+            lower_flags_to_hw(cx, keep, CF_INVERTED);
+            return on_cond(A64_VS);
+        }
+        if (f->cf == CF_REG)
+            return carry(cx);
         return f->cf == CF_X7_SHR1 ? on_bit(X7, 0) : f->cf == CF_X7_MUL ? carry(cx) : always(false);
     case X64_CC_E:
         break;
     case X64_CC_BE:
         if (f->cf == CF_ZERO)
             break;
+        if (zc)
+            return on_cond(A64_LS);
         lower_flags_to_hw(cx, keep, CF_INVERTED);
         return on_cond(A64_LS);
     case X64_CC_S:
@@ -526,9 +697,9 @@ static struct lower_condition logic_condition(struct lower_context *cx, enum x64
     }
     if (r == A64_ZR)
         return always(true);
-    if (f->hw_too)
+    if (f->hw_too || zc)
         return on_cond(A64_EQ);
-    if (f->nz_size < 2) {
+    if (f->nz_size < 2 && lower_width(cx, r) > 8u << f->nz_size) {
         r = lower_temp(cx);
         a64_ubfx(cx->b, A64_W, r, f->nz_reg, 0, 8u << f->nz_size);
     }
@@ -544,7 +715,7 @@ struct lower_condition lower_condition(struct lower_context *cx, enum x64_cond c
         c = parity(cx);
     else if (cx->flags.nz == NZ_FCMP)
         c = fcmp_condition(cx, even, keep);
-    else if (cx->flags.nz == NZ_LOGIC)
+    else if (from_register(&cx->flags))
         c = logic_condition(cx, even, keep);
     else if (even == X64_CC_B)
         c = carry(cx);
@@ -567,7 +738,8 @@ bool lower_condition_nzcv(struct lower_context *cx, enum x64_cond cc, struct low
     bool on_parity = (cc & ~1u) == X64_CC_P && cx->flags.pa != PA_FCMP;
     if (on_parity && cx->live & FLAGS_NZC)
         return false;
-    if (!on_parity && cx->flags.nz == NZ_LOGIC && !cx->flags.hw_too && cx->flags.nz_reg != A64_ZR)
+    bool known = cx->flags.hw_too || (cc & ~1u) == X64_CC_B || (is_narrow(&cx->flags) && cx->flags.hw_zc);
+    if (!on_parity && from_register(&cx->flags) && !known && cx->flags.nz_reg != A64_ZR)
         lower_flags_to_hw(cx, keep, CF_INVERTED);
     *out = lower_condition(cx, cc);
     if (out->test == TEST_COND || out->test == TEST_ALWAYS || out->test == TEST_NEVER)
@@ -598,10 +770,10 @@ void lower_branch(struct lower_context *cx, struct lower_condition c, uint32_t l
 bool lower_nzcv_free(struct lower_context *cx)
 {
     struct lower_flags *f = &cx->flags;
-    bool in_nzcv = f->nz != NZ_LOGIC || f->cf == CF_INVERTED || f->cf == CF_DIRECT;
+    bool in_nzcv = !from_register(f) || f->cf == CF_INVERTED || f->cf == CF_DIRECT;
     if (in_nzcv && cx->live & (f->pa == PA_FCMP ? X64_ARITH_FLAGS : FLAGS_NZC))
         return false;
-    f->hw_too = false;
+    f->hw_too = f->hw_zc = false;
     return true;
 }
 

@@ -3,7 +3,7 @@
 //
 // NZCV after ADDS is CF_DIRECT, after SUBS CF_INVERTED. 8- and 16-bit operations get exact NZCV by doing the operation on
 // values shifted to the top of a W register. PF and AF are left as a recipe wherever the operands stay in registers that live on.
-#include "emu/lower/context.h"
+#include "emu/lower/width.h"
 
 enum { X23 = 23, X24 = 24 };
 
@@ -19,11 +19,23 @@ static uint64_t size_mask(unsigned bytes)
     return bytes == 8 ? ~0ull : (1ull << bytes * 8) - 1;
 }
 
-static struct operand second(struct lower_context *cx, const struct x64_operand *opd, unsigned bytes)
+// to_x24: what is in no register of its own is put into x24, where it stays for the recipe.
+static struct operand second(struct lower_context *cx, const struct x64_operand *opd, unsigned bytes, bool to_x24)
 {
     if (opd->kind == X64_OPD_IMM)
         return (struct operand){ .imm = true, .stays = true, .value = (uint64_t)opd->value & size_mask(bytes) };
+    if (to_x24)
+    {
+        a64_reg r = lower_read_into(cx, opd, X24);
+        return (struct operand){ .reg = r, .stays = r == X24 || lower_is_low(opd) };
+    }
     return (struct operand){ .reg = lower_read(cx, opd), .stays = lower_is_low(opd) };
+}
+
+static bool addsub_ok(enum a64_size s, uint64_t value)
+{
+    uint64_t mask = s == A64_X ? ~0ull : 0xffffffff, minus = (0 - value) & mask;
+    return a64_addsub_imm_ok(value & mask) || (a64_addsub_imm_ok(minus) && minus);
 }
 
 // d = a + b or a - b, with or without flags. The NZCV of ADDS #k and SUBS #-k agree for all k but 0 and the most negative.
@@ -32,7 +44,7 @@ static void add_sub(struct lower_context *cx, bool sub, bool flags, enum a64_siz
     struct a64_buf *b = cx->b;
     if (o.imm) {
         uint64_t mask = s == A64_X ? ~0ull : 0xffffffff, value = o.value & mask, minus = (0 - value) & mask;
-        if (a64_addsub_imm_ok(value) || (a64_addsub_imm_ok(minus) && minus)) {
+        if (addsub_ok(s, value)) {
             bool turned = !a64_addsub_imm_ok(value);
             uint64_t k = turned ? minus : value;
             if (flags)
@@ -56,36 +68,44 @@ static void add_sub(struct lower_context *cx, bool sub, bool flags, enum a64_siz
     }
 }
 
-// x24 = a ^ b (only bit 4 matters).
-static void pa_operands(struct lower_context *cx, a64_reg a, struct operand o)
+// An immediate that the operation cannot take becomes a register, before memory is touched: no literal between exclusives.
+static void immediate_early(struct lower_context *cx, enum a64_size s, struct operand *o, bool fits)
 {
-    if (!o.imm)
-        a64_eor_reg(cx->b, A64_X, X24, a, o.reg, A64_LSL, 0);
-    else if (o.value & 16)
-        a64_orn_reg(cx->b, A64_X, X24, A64_ZR, a, A64_LSL, 0);
-    else
-        a64_mov_reg(cx->b, A64_X, X24, a);
+    if (!o->imm || fits)
+        return;
+    a64_reg r = lower_imm(cx, s, o->value);
+    if (r != A64_ZR)
+        *o = (struct operand){ .reg = r };
 }
 
-// NZCV of the 8- or 16-bit operation.
-static void narrow_flags(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, struct operand o)
+// x23 = a + o or a - o of bytes or words, both zero-extended; all flags come from it, with the recipe pa.
+static void narrow_sum(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, struct operand o)
 {
-    unsigned shift = 32 - bytes * 8;
+    struct a64_buf *b = cx->b;
+    unsigned bits = bytes * 8;
     uint8_t mark = cx->temps;
-    a64_reg t = lower_temp(cx);
-    a64_lsl_imm(cx->b, A64_W, t, a, shift);
-    if (o.imm) {
-        uint64_t high = o.value << shift;
-        a64_reg k = high ? lower_temp(cx) : A64_ZR;
-        if (high)
-            a64_mov_const(cx->b, A64_W, k, high);
-        (sub ? a64_subs_reg : a64_adds_reg)(cx->b, A64_W, A64_ZR, t, k, A64_LSL, 0);
+    if (lower_width(cx, a) > bits) {
+        a64_reg t = lower_temp(cx);
+        a64_ubfx(b, A64_W, t, a, 0, bits);
+        a = t;
+    }
+    if (a == A64_ZR && lower_width(cx, o.reg) > bits) {     // would be SP in the form that extends
+        a64_reg t = lower_temp(cx);
+        a64_ubfx(b, A64_W, t, o.reg, 0, bits);
+        o.reg = t;
+        a64_subs_reg(b, A64_W, X23, a, t, A64_LSL, 0);
+    } else if (o.imm || lower_width(cx, o.reg) <= bits) {
+        add_sub(cx, sub, sub, A64_W, X23, a, o);
     } else {
-        (sub ? a64_subs_reg : a64_adds_reg)(cx->b, A64_W, A64_ZR, t, o.reg, A64_LSL, shift);
+        enum a64_extend e = bytes == 1 ? A64_UXTB : A64_UXTH;
+        (sub ? a64_subs_ext : a64_add_ext)(b, A64_W, X23, a, o.reg, e, 0);
     }
     cx->temps = mark;
+    lower_width_set(cx, X23, sub ? 64 : bits + 1);
+    lower_flags_narrow(cx, bytes, sub);
 }
 
+// The recipe for a result in d, the second operand o and nothing else.
 static void set_pa_recipe(struct lower_context *cx, bool sub, a64_reg d, struct operand o)
 {
     if (o.imm)
@@ -94,57 +114,67 @@ static void set_pa_recipe(struct lower_context *cx, bool sub, a64_reg d, struct 
         lower_pa(cx, sub ? PA_SUB : PA_ADD, d, o.reg);
 }
 
+// An operand of which a recipe can know all: those of words have eight bits of an immediate only.
+static void operand_to_keep(struct lower_context *cx, unsigned bytes, struct operand *o)
+{
+    if (o->stays && !(o->imm && bytes == 2 && o->value > 255))
+        return;
+    if (o->imm)
+        lower_const(cx, X24, o->value);
+    else if (o->reg != X24)
+        a64_mov_reg(cx->b, A64_X, X24, o->reg);
+    lower_width_set(cx, X24, o->imm ? bytes * 8 : lower_width(cx, o->reg));
+    *o = (struct operand){ .reg = X24, .stays = true };
+}
+
 static bool compare(struct lower_context *cx, const struct x64_operand *dst, const struct x64_operand *src)
 {
     unsigned bytes = dst->size;
-    bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
-    a64_reg a = lower_read(cx, dst);
-    struct operand o = second(cx, src, bytes);
-    if (!nzc && !pa)
+    bool live = cx->live & X64_ARITH_FLAGS, low = lower_is_low(dst);
+    bool first = live && !low && src->kind != X64_OPD_MEM;      // x24 is the first operand's; it may not change before a load
+    a64_reg a = first ? lower_read_into(cx, dst, X24) : lower_read(cx, dst);
+    struct operand o = second(cx, src, bytes, live && !first);
+    if (!live)
         return true;                            // the access itself was all
-    if (o.imm && o.value == 0 && lower_is_low(dst)) {
+    if (o.imm && o.value == 0) {
         lower_flags_logic(cx, a, bytes);        // same as TEST r,r: AF of x - 0 is 0
         lower_pa(cx, PA_LOGIC, a, 0);
         return true;
     }
-    bool stays = lower_is_low(dst) && o.stays;
-    if (bytes >= 4) {
-        if (pa && !stays)
-            pa_operands(cx, a, o);
-        add_sub(cx, true, nzc, lower_size(bytes), pa ? X23 : A64_ZR, a, o);
-    } else {
-        if (pa && !stays)
-            pa_operands(cx, a, o);
-        if (pa)
-            add_sub(cx, true, false, A64_W, X23, a, o);
-        if (nzc)
-            narrow_flags(cx, true, bytes, a, o);
+    if (!o.stays && a == X24) {                 // two registers like AH: the second gets x24
+        a = lower_temp(cx);
+        a64_mov_reg(cx->b, A64_X, a, X24);
     }
-    if (nzc)
-        lower_flags_hw(cx, CF_INVERTED);
-    if (pa && !stays)
-        lower_pa_canonical(cx);
-    else if (pa)
+    if (!o.stays)
+        operand_to_keep(cx, bytes, &o);
+    if (bytes < 4)
+        narrow_sum(cx, true, bytes, a, o);
+    else {
+        bool nzc = cx->live & FLAGS_NZC;
+        add_sub(cx, true, nzc, lower_size(bytes), cx->live & FLAGS_PA ? X23 : A64_ZR, a, o);
+        if (nzc)
+            lower_flags_hw(cx, CF_INVERTED);
+    }
+    if (a != X24 && !low)
+        set_pa_recipe(cx, true, X23, o);
+    else
         lower_pa(cx, o.imm ? PA_CMP_IMM : PA_CMP, a, o.imm ? (unsigned)(o.value & 255) : o.reg);
     return true;
 }
 
-// Flags of d = a +- o computed after everything else, all three in registers that still hold them.
-static void flags_afterwards(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, struct operand o, a64_reg result)
+// Flags of a + o or a - o computed after everything else, in registers that still hold them. x23 becomes the result.
+static void flags_afterwards(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, struct operand o)
 {
-    if (cx->live & FLAGS_PA) {
-        pa_operands(cx, a, o);
-        if (result != X23)
-            a64_mov_reg(cx->b, A64_X, X23, result);
-        lower_pa_canonical(cx);
-    }
-    if (cx->live & FLAGS_NZC) {
-        if (bytes >= 4)
-            add_sub(cx, sub, true, lower_size(bytes), A64_ZR, a, o);
-        else
-            narrow_flags(cx, sub, bytes, a, o);
+    if (!(cx->live & X64_ARITH_FLAGS))
+        return;
+    operand_to_keep(cx, bytes, &o);
+    if (bytes < 4) {
+        narrow_sum(cx, sub, bytes, a, o);
+    } else {
+        add_sub(cx, sub, true, lower_size(bytes), X23, a, o);
         lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
     }
+    set_pa_recipe(cx, sub, X23, o);
 }
 
 // The operand as a register: itself, its negative or its complement.
@@ -167,10 +197,7 @@ static bool atomic_add(struct lower_context *cx, const struct x64_insn *insn, bo
 {
     a64_reg at = lower_address_register(cx, insn);
     a64_reg old = lower_atomic(cx, ATOMIC_ADD, bytes, at, in_register(cx, lower_size(bytes), o, sub ? NEGATIVE : AS_IS));
-    a64_reg t = A64_ZR;
-    if (cx->live & FLAGS_PA)
-        add_sub(cx, sub, false, lower_size(bytes), t = lower_temp(cx), old, o);
-    flags_afterwards(cx, sub, bytes, old, o, t);
+    flags_afterwards(cx, sub, bytes, old, o);
     return true;
 }
 
@@ -187,15 +214,38 @@ static bool add_rsp(struct lower_context *cx, bool sub, struct operand o)
     }
     add_sub(cx, sub, true, A64_X, X23, A64_SP, o);
     a64_mov_reg(cx->b, A64_X, A64_SP, X23);
+    operand_to_keep(cx, 8, &o);
     lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
-    if (o.stays) {
-        set_pa_recipe(cx, sub, X23, o);
-    } else if (cx->live & FLAGS_PA) {
-        (sub ? a64_add_reg : a64_sub_reg)(cx->b, A64_X, X24, X23, o.reg, A64_LSL, 0);
-        a64_eor_reg(cx->b, A64_X, X24, X24, o.reg, A64_LSL, 0);
-        lower_pa_canonical(cx);
-    }
+    set_pa_recipe(cx, sub, X23, o);
     return true;
+}
+
+// A byte or word of a register: the result is merged into it.
+static void narrow_add_sub(struct lower_context *cx, const struct x64_operand *dst, bool sub, struct operand o)
+{
+    unsigned bytes = dst->size, bits = bytes * 8;
+    bool low = lower_is_low(dst), live = cx->live & X64_ARITH_FLAGS;
+    a64_reg d = lower_gpr(dst->reg), a = lower_read(cx, dst);
+    if (low && !o.imm && o.reg == d && sub) {
+        a64_bfi(cx->b, A64_X, d, A64_ZR, 0, bits);
+        lower_flags_logic(cx, A64_ZR, bytes);
+        lower_pa(cx, PA_LOGIC, A64_ZR, 0);
+        return;
+    }
+    if (!live) {
+        a64_reg t = low && lower_upper_dead(cx, dst->reg, bytes) ? d : lower_temp(cx);
+        add_sub(cx, sub, false, A64_W, t, a, o);
+        if (t != d)
+            lower_write(cx, dst, t);
+        return;
+    }
+    operand_to_keep(cx, bytes, &o);
+    narrow_sum(cx, sub, bytes, a, o);
+    if (low && !o.imm && o.reg == d)
+        lower_pa(cx, PA_DOUBLE, X23, 0);
+    else
+        set_pa_recipe(cx, sub, X23, o);
+    lower_write(cx, dst, X23);
 }
 
 static bool add_sub_insn(struct lower_context *cx, const struct x64_insn *insn, bool sub)
@@ -205,82 +255,60 @@ static bool add_sub_insn(struct lower_context *cx, const struct x64_insn *insn, 
     enum a64_size s = lower_size(bytes);
     bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
     if (dst->kind == X64_OPD_MEM) {
-        struct operand o = second(cx, src, bytes);
+        struct operand o = second(cx, src, bytes, false);
         if (lower_is_atomic(cx, insn))
             return atomic_add(cx, insn, sub, bytes, o);
+        immediate_early(cx, s, &o, addsub_ok(s, o.value));
         struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
         a64_reg t = lower_temp(cx);
         add_sub(cx, sub, false, s, t, w.old, o);
         lower_rmw_end(cx, &w, t);
-        flags_afterwards(cx, sub, bytes, w.old, o, t);
+        flags_afterwards(cx, sub, bytes, w.old, o);
         return true;
     }
-    struct operand o = second(cx, src, bytes);
+    struct operand o = second(cx, src, bytes, pa || (nzc && bytes < 4));
     if (dst->kind == X64_OPD_GPR && dst->reg == X64_RSP && bytes == 8)
         return add_rsp(cx, sub, o);
-    if (!lower_is_low(dst)) {
+    if (pa)
+        operand_to_keep(cx, bytes, &o);
+    if (bytes < 4 && (lower_is_low(dst) || dst->kind == X64_OPD_GPR8_HIGH)) {
+        narrow_add_sub(cx, dst, sub, o);
+        return true;
+    }
+    if (!lower_is_low(dst)) {                       // ESP, SP
         a64_reg a = lower_read(cx, dst), t = lower_temp(cx);
         add_sub(cx, sub, false, s, t, a, o);
-        flags_afterwards(cx, sub, bytes, a, o, t);
+        flags_afterwards(cx, sub, bytes, a, o);
         lower_write(cx, dst, t);
         return true;
     }
     a64_reg d = lower_gpr(dst->reg);
     bool same = !o.imm && o.reg == d;
-    if (same && sub && bytes >= 4) {            // the other zero idiom
+    if (same && sub) {                              // the other zero idiom
         a64_mov_reg(cx->b, A64_W, d, A64_ZR);
         lower_flags_logic(cx, A64_ZR, bytes);
         lower_pa(cx, PA_LOGIC, A64_ZR, 0);
         return true;
     }
-    bool recipe = pa && (same ? !sub : o.stays);
-    if (pa && !recipe)
-        pa_operands(cx, d, o);
-    if (bytes >= 4) {
-        add_sub(cx, sub, nzc, s, d, d, o);
-    } else {
-        a64_reg t = lower_temp(cx);
-        if (nzc)
-            narrow_flags(cx, sub, bytes, d, o);
-        add_sub(cx, sub, false, A64_W, t, d, o);
-        a64_bfi(cx->b, A64_X, d, t, 0, bytes * 8);
-    }
+    add_sub(cx, sub, nzc, s, d, d, o);
     if (nzc)
         lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
-    if (recipe && same)
+    if (same)
         lower_pa(cx, PA_DOUBLE, d, 0);
-    else if (recipe)
+    else if (pa)
         set_pa_recipe(cx, sub, d, o);
-    else if (pa) {
-        a64_mov_reg(cx->b, A64_X, X23, d);
-        lower_pa_canonical(cx);
-    }
     return true;
 }
 
 void lower_flags_of_sum(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, a64_reg b, a64_reg result)
 {
-    flags_afterwards(cx, sub, bytes, a, (struct operand){ .reg = b }, result);
+    (void)result;
+    flags_afterwards(cx, sub, bytes, a, (struct operand){ .reg = b });
 }
 
 void lower_flags_of_compare(struct lower_context *cx, unsigned bytes, a64_reg a, a64_reg b)
 {
-    struct operand o = { .reg = b };
-    bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
-    if (bytes < 4) {
-        if (pa)
-            a64_sub_reg(cx->b, A64_X, X23, a, b, A64_LSL, 0);
-        flags_afterwards(cx, true, bytes, a, o, X23);
-        return;
-    }
-    if (pa) {
-        pa_operands(cx, a, o);
-        lower_pa_canonical(cx);
-    }
-    if (pa || nzc)
-        add_sub(cx, true, nzc, lower_size(bytes), pa ? X23 : A64_ZR, a, o);
-    if (nzc)
-        lower_flags_hw(cx, CF_INVERTED);
+    flags_afterwards(cx, true, bytes, a, (struct operand){ .reg = b });
 }
 
 bool lower_add(struct lower_context *cx, const struct x64_insn *insn) { return add_sub_insn(cx, insn, false); }
@@ -294,50 +322,55 @@ bool lower_cmp(struct lower_context *cx, const struct x64_insn *insn)
 bool lower_incdec(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *dst = &insn->opd[0];
-    bool sub = insn->op == X64_DEC;
+    struct a64_buf *b = cx->b;
+    bool dec = insn->op == X64_DEC, low = lower_is_low(dst), memory = dst->kind == X64_OPD_MEM;
     unsigned bytes = dst->size;
-    struct operand o = { .imm = true, .stays = true, .value = 1 };
-    bool nz = cx->live & FLAGS_NZ, pa = cx->live & FLAGS_PA, cf = cx->live & X64_CF;
-    a64_reg a = 0, t = 0;
+    enum a64_size s = lower_size(bytes);
+    bool nz = cx->live & FLAGS_NZ, cf = cx->live & X64_CF, flags = cx->live & X64_ARITH_FLAGS;
+    a64_reg d, a;
+    struct lower_rmw w = { 0 };
     if (lower_is_atomic(cx, insn)) {
         a64_reg at = lower_address_register(cx, insn);
-        a = lower_atomic(cx, ATOMIC_ADD, bytes, at, in_register(cx, lower_size(bytes), o, sub ? NEGATIVE : AS_IS));
-        t = lower_temp(cx);
-        if (pa)
-            add_sub(cx, sub, false, lower_size(bytes), t, a, o);
-    } else if (dst->kind == X64_OPD_MEM) {
-        struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
+        struct operand one = { .imm = true, .stays = true, .value = 1 };
+        a = lower_atomic(cx, ATOMIC_ADD, bytes, at, in_register(cx, lower_size(bytes), one, dec ? NEGATIVE : AS_IS));
+        d = lower_temp(cx);
+    } else if (memory) {
+        w = lower_rmw_begin(cx, insn, bytes);
         a = w.old;
-        t = lower_temp(cx);
-        add_sub(cx, sub, false, lower_size(bytes), t, a, o);
-        lower_rmw_end(cx, &w, t);
-    } else if (!lower_is_low(dst) || bytes < 4) {
-        a = lower_read(cx, dst);
-        t = lower_temp(cx);
-        add_sub(cx, sub, false, lower_size(bytes), t, a, o);
-    }
-    if (nz && cf)
-        lower_cf_to_x7(cx);
-    uint8_t carry = cf ? cx->flags.cf : CF_ZERO;
-    if (t) {
-        if (pa) {
-            pa_operands(cx, a, o);
-            a64_mov_reg(cx->b, A64_X, X23, t);
-            lower_pa_canonical(cx);
-        }
-        if (nz && bytes >= 4)
-            add_sub(cx, sub, true, lower_size(bytes), A64_ZR, a, o);
-        else if (nz)
-            narrow_flags(cx, sub, bytes, a, o);
-        if (dst->kind != X64_OPD_MEM)
-            lower_write(cx, dst, t);
+        d = lower_temp(cx);
     } else {
-        a64_reg d = lower_gpr(dst->reg);
-        add_sub(cx, sub, nz, lower_size(bytes), d, d, o);
-        set_pa_recipe(cx, sub, d, o);
+        a = lower_read(cx, dst);
+        d = low && (bytes >= 4 || lower_upper_dead(cx, dst->reg, bytes)) ? a : flags ? X23 : lower_temp(cx);
     }
-    if (nz)
-        lower_flags_hw(cx, carry);
+    // Where NZCV need not give way to a carry, it is the best place.
+    bool hw = nz && bytes >= 4 && low && (!cf || cx->read & X64_OF);
+    if (!memory && cf && (hw || cx->flags.nz == NZ_FCMP || cx->flags.nz == NZ_LOGIC))
+        lower_cf_to_x7(cx);
+    if (hw)
+        (dec ? a64_subs_imm : a64_adds_imm)(b, s, d, a, 1);
+    else
+        (dec ? a64_sub_imm : a64_add_imm)(b, s, d, a, 1);
+    if (memory) {
+        if (!lower_is_atomic(cx, insn))
+            lower_rmw_end(cx, &w, d);
+        if (!flags)
+            return true;
+        if (cf && (cx->flags.nz == NZ_FCMP || cx->flags.nz == NZ_LOGIC))
+            lower_cf_to_x7(cx);
+        a64_mov_reg(b, A64_X, X23, d);
+        d = X23;
+    } else if (d != a) {
+        lower_write(cx, dst, d);
+        if (low)
+            d = a;
+    }
+    if (hw)
+        lower_flags_hw(cx, cf ? cx->flags.cf : CF_ZERO);
+    else if (nz)
+        lower_flags_count(cx, dec, d, bytes);
+    else if (!cf)
+        lower_flags_hw(cx, CF_ZERO);                // none of them is looked at
+    lower_pa(cx, dec ? PA_SUB_IMM : PA_ADD_IMM, d, 1);
     return true;
 }
 
@@ -347,7 +380,7 @@ bool lower_neg(struct lower_context *cx, const struct x64_insn *insn)
     struct a64_buf *b = cx->b;
     unsigned bytes = dst->size;
     enum a64_size s = lower_size(bytes);
-    bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
+    bool nzc = cx->live & FLAGS_NZC, flags = cx->live & X64_ARITH_FLAGS;
     if (lower_is_low(dst) && bytes >= 4) {
         a64_reg d = lower_gpr(dst->reg);
         (nzc ? a64_subs_reg : a64_sub_reg)(b, s, d, A64_ZR, d, A64_LSL, 0);
@@ -356,26 +389,24 @@ bool lower_neg(struct lower_context *cx, const struct x64_insn *insn)
         lower_pa(cx, PA_NEG, d, 0);
         return true;
     }
-    a64_reg a, t;
+    a64_reg a, t = lower_temp(cx);
+    struct lower_rmw w = { 0 };
     if (dst->kind == X64_OPD_MEM) {
-        struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
+        w = lower_rmw_begin(cx, insn, bytes);
         a = w.old;
-        t = lower_temp(cx);
-        a64_sub_reg(b, s, t, A64_ZR, a, A64_LSL, 0);
-        lower_rmw_end(cx, &w, t);
     } else {
         a = lower_read(cx, dst);
-        t = lower_temp(cx);
-        a64_sub_reg(b, s, t, A64_ZR, a, A64_LSL, 0);
     }
-    if (pa) {
-        a64_mov_reg(b, A64_X, X24, a);
-        a64_mov_reg(b, A64_X, X23, t);
-        lower_pa_canonical(cx);
-    }
-    if (nzc) {
-        a64_subs_reg(b, s, A64_ZR, A64_ZR, a, A64_LSL, bytes < 4 ? 32 - bytes * 8 : 0);
+    a64_sub_reg(b, s, t, A64_ZR, a, A64_LSL, 0);
+    if (dst->kind == X64_OPD_MEM)
+        lower_rmw_end(cx, &w, t);
+    if (flags && bytes < 4) {
+        narrow_sum(cx, true, bytes, A64_ZR, (struct operand){ .reg = a });
+        lower_pa(cx, PA_NEG, X23, 0);
+    } else if (flags) {
+        a64_subs_reg(b, s, X23, A64_ZR, a, A64_LSL, 0);
         lower_flags_hw(cx, CF_INVERTED);
+        lower_pa(cx, PA_NEG, X23, 0);
     }
     if (dst->kind != X64_OPD_MEM)
         lower_write(cx, dst, t);
@@ -405,7 +436,7 @@ static bool logic_insn(struct lower_context *cx, const struct x64_insn *insn, en
     unsigned bytes = dst->size;
     enum a64_size s = lower_size(bytes);
     bool flags = cx->live & X64_ARITH_FLAGS;
-    struct operand o = second(cx, src, bytes);
+    struct operand o = second(cx, src, bytes, false);
     if (dst->kind == X64_OPD_MEM) {
         a64_reg t;
         if (lower_is_atomic(cx, insn)) {
@@ -416,6 +447,7 @@ static bool logic_insn(struct lower_context *cx, const struct x64_insn *insn, en
             if (flags)
                 logic_op(cx, op, s, t, old, o);
         } else {
+            immediate_early(cx, s, &o, a64_logical_imm_ok(s, o.value));
             struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
             t = lower_temp(cx);
             logic_op(cx, op, s, t, w.old, o);
@@ -454,9 +486,16 @@ static bool logic_insn(struct lower_context *cx, const struct x64_insn *insn, en
         if (o.imm && a64_logical_imm_ok(A64_X, whole)) {
             logic_op(cx, op, A64_X, d, d, (struct operand){ .imm = true, .value = whole });
         } else if (!(o.imm && whole == (op == LOGIC_AND ? ~0ull : 0))) {
-            a64_reg t = lower_temp(cx);
-            logic_op(cx, op, A64_W, t, a, o);
-            a64_bfi(cx->b, A64_X, d, t, 0, bytes * 8);
+            // So do OR and XOR with a register that has zeroes there, and AND with anything if the destination has zeroes.
+            unsigned bits = bytes * 8, from = o.imm ? bits : src->kind == X64_OPD_GPR ? lower_width(cx, o.reg) : bits;
+            bool keeps = op == LOGIC_AND ? lower_width(cx, d) <= bits : from <= bits;
+            if (keeps || lower_upper_dead(cx, dst->reg, bytes)) {
+                logic_op(cx, op, op == LOGIC_AND || !keeps ? A64_W : A64_X, d, d, o);
+            } else {
+                a64_reg t = lower_temp(cx);
+                logic_op(cx, op, A64_W, t, a, o);
+                a64_bfi(cx->b, A64_X, d, t, 0, bits);
+            }
         }
         lower_flags_logic(cx, d, bytes);
         lower_pa(cx, PA_LOGIC, d, 0);
@@ -482,7 +521,7 @@ bool lower_test(struct lower_context *cx, const struct x64_insn *insn)
     unsigned bytes = dst->size;
     enum a64_size s = lower_size(bytes);
     a64_reg a = lower_read(cx, dst);
-    struct operand o = second(cx, src, bytes);
+    struct operand o = second(cx, src, bytes, false);
     if (!(cx->live & X64_ARITH_FLAGS))
         return true;
     if (lower_is_low(dst) && !o.imm && o.reg == a) {
@@ -501,8 +540,10 @@ bool lower_test(struct lower_context *cx, const struct x64_insn *insn)
         lower_flags_logic(cx, X23, bytes);
         cx->flags.hw_too = true;
     } else {
+        unsigned from = o.imm ? bytes * 8 : lower_width(cx, o.reg), of = dst->kind == X64_OPD_MEM ? bytes * 8 : lower_width(cx, a);
         logic_op(cx, LOGIC_AND, s, X23, a, o);
         lower_flags_logic(cx, X23, bytes);
+        lower_width_set(cx, X23, from < of ? from : of);
     }
     lower_pa(cx, PA_LOGIC, X23, 0);
     return true;

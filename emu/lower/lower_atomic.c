@@ -7,7 +7,7 @@
 // there, as x64 processors do (SDM vol. 2, CMPXCHG); the loop does so, too. CASAL may not: it is only a load then and needs DMB ISH
 // before it, unless every store before it was a release, which cannot be known. Checked by tests/host/memory_order_test.c.
 // An address that is not naturally aligned faults and is the kernel's business.
-#include "emu/lower/context.h"
+#include "emu/lower/width.h"
 
 static bool is_locked(const struct lower_context *cx, const struct x64_insn *insn)
 {
@@ -33,6 +33,7 @@ struct lower_rmw lower_rmw_begin_at(struct lower_context *cx, const struct x64_i
         w.old = lower_temp(cx);
         lower_load(cx, w.log2, A64_ZERO, w.old, w.mem);
     }
+    lower_width_set(cx, w.old, 8u << w.log2);
     return w;
 }
 

@@ -5,15 +5,6 @@
 
 enum { X7 = 7, X23 = 23, X24 = 24 };
 
-// CF goes to x7 and SF, ZF, OF stay where they are; FCMP's places know no separate CF, and after a multiplication or a shift by one OF
-// comes from what CF comes from.
-static void detach_carry(struct lower_context *cx)
-{
-    const struct lower_flags *f = &cx->flags;
-    if (f->nz == NZ_FCMP || ((f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL) && cx->live & X64_OF))
-        lower_flags_to_hw(cx, cx->live | X64_CF, CF_INVERTED);
-}
-
 static void change_bit(struct lower_context *cx, enum x64_op op, enum a64_size s, a64_reg d, a64_reg a, a64_reg mask, uint64_t constant)
 {
     struct a64_buf *b = cx->b;
@@ -82,7 +73,7 @@ bool lower_bit_test(struct lower_context *cx, const struct x64_insn *insn)
         a = lower_read(cx, opd);
     }
     if (cf) {
-        detach_carry(cx);
+        lower_carry_detach(cx);
         if (constant) {
             a64_ubfx(b, A64_X, X7, a, n, 1);
         } else {

@@ -206,13 +206,12 @@ bool lower_clc(struct lower_context *cx, const struct x64_insn *insn)
     struct lower_flags *f = &cx->flags;
     if (!(cx->live & X64_CF))
         return true;
-    if (f->nz == NZ_FCMP || ((f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL) && cx->live & X64_OF))
-        lower_flags_to_hw(cx, cx->live, CF_INVERTED);
+    lower_carry_detach(cx);
     if (insn->op == X64_CLC) {
         f->cf = CF_ZERO;
         return true;
     }
-    if (insn->op == X64_CMC && f->nz == NZ_HW && (f->cf == CF_INVERTED || f->cf == CF_DIRECT)) {
+    if (insn->op == X64_CMC && (f->nz == NZ_HW || f->nz == NZ_INC || f->nz == NZ_DEC) && (f->cf == CF_INVERTED || f->cf == CF_DIRECT)) {
         f->cf = f->cf == CF_INVERTED ? CF_DIRECT : CF_INVERTED;         // the other way to read the same C
         return true;
     }

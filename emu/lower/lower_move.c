@@ -33,10 +33,7 @@ bool lower_mov(struct lower_context *cx, const struct x64_insn *insn)
         a64_reg d = lower_gpr(dst->reg);
         enum a64_size s = lower_size(dst->size);
         if (src->kind == X64_OPD_IMM && d != A64_SP) {
-            if (s == A64_W)
-                a64_mov_const(b, s, d, (uint64_t)src->value);
-            else
-                lower_const(cx, d, (uint64_t)src->value);
+            lower_const(cx, d, s == A64_W ? (uint32_t)src->value : (uint64_t)src->value);
             return true;
         }
         if (src->kind == X64_OPD_MEM && d != A64_SP) {

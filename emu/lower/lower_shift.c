@@ -333,8 +333,7 @@ bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
         merge_carry_overflow(cx, c, v);
         lower_flags_hw(cx, CF_INVERTED);
     } else {
-        if (cx->flags.nz == NZ_FCMP)
-            lower_flags_to_hw(cx, cx->live, CF_INVERTED);
+        lower_carry_detach(cx);
         rotate_flags(cx, left, &t, r, X7, A64_SP);
         lower_flags_cf_x7(cx);
     }

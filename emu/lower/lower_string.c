@@ -110,6 +110,11 @@ bool lower_string_compare(struct lower_context *cx, const struct x64_insn *insn)
         lower_bind(cx, over);
     }
     lower_flags_of_compare(cx, insn->opsize, x, y);
+    if (g.rep) {
+        cx->temps = 0;
+        lower_flags_canonical(cx, cx->live);
+        cx->flags = lower_flags_at_entry;
+    }
     lower_bind(cx, done);
     return true;
 }

@@ -40,10 +40,7 @@ a64_reg lower_effective_address(struct lower_context *cx, const struct x64_mem *
     }
     if (m->base == X64_REG_RIP || (m->base == X64_REG_NONE && m->index == X64_REG_NONE)) {
         uint64_t value = m->base == X64_REG_RIP ? m->address : (uint64_t)m->disp;
-        if (s == A64_W)
-            a64_mov_const(b, A64_W, into, value);
-        else
-            lower_const(cx, into, value);
+        lower_const(cx, into, s == A64_W ? (uint32_t)value : value);
         return into;
     }
     unsigned shift = m->index == X64_REG_NONE ? 0 : lower_log2(m->scale);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Registers and operands: where x64 registers live, and the partial-register rules (SDM vol. 1, 3.4.1.1).
-#include "emu/lower/context.h"
+#include "emu/lower/width.h"
 
 static const a64_reg gpr_map[17] = { 8, 0, 1, 27, A64_SP, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22, [LOWER_REG_LOOSE] = 30 };
 
@@ -16,6 +16,7 @@ a64_reg lower_temp(struct lower_context *cx)
         cx->b->bad = true;          // a lowering function wants more than there are
         return temps[0];
     }
+    lower_width_set(cx, temps[cx->temps], 64);
     return temps[cx->temps++];
 }
 
@@ -41,29 +42,31 @@ a64_reg lower_imm(struct lower_context *cx, enum a64_size s, uint64_t value)
     if (!value)
         return A64_ZR;
     a64_reg t = lower_temp(cx);
-    if (s == A64_W)
-        a64_mov_const(cx->b, s, t, value);
-    else
-        lower_const(cx, t, value);
+    lower_const(cx, t, value);
     return t;
 }
 
 a64_reg lower_read(struct lower_context *cx, const struct x64_operand *opd)
 {
-    a64_reg t;
+    bool in_place = opd->kind == X64_OPD_IMM || (opd->kind == X64_OPD_GPR && opd->reg != X64_RSP);
+    return lower_read_into(cx, opd, in_place ? A64_ZR : lower_temp(cx));
+}
+
+a64_reg lower_read_into(struct lower_context *cx, const struct x64_operand *opd, a64_reg t)
+{
     switch (opd->kind) {
     case X64_OPD_GPR:
         if (opd->reg != X64_RSP)
             return lower_gpr(opd->reg);
-        t = lower_temp(cx);
         a64_mov_reg(cx->b, A64_X, t, A64_SP);
+        lower_width_set(cx, t, 64);
         return t;
     case X64_OPD_GPR8_HIGH:
-        t = lower_temp(cx);
+        lower_width_set(cx, t, 8);
         a64_ubfx(cx->b, A64_W, t, lower_gpr(opd->reg), 8, 8);
         return t;
     case X64_OPD_MEM:
-        t = lower_temp(cx);
+        lower_width_set(cx, t, opd->size * 8);
         lower_load(cx, lower_log2(opd->size), A64_ZERO, t, lower_address(cx, &cx->insn->x, lower_log2(opd->size)));
         return t;
     case X64_OPD_IMM:
@@ -77,7 +80,7 @@ a64_reg lower_read(struct lower_context *cx, const struct x64_operand *opd)
 a64_reg lower_read_zero(struct lower_context *cx, const struct x64_operand *opd)
 {
     a64_reg r = lower_read(cx, opd);
-    if (opd->kind != X64_OPD_GPR || opd->size == 8)
+    if (opd->kind != X64_OPD_GPR || opd->size == 8 || lower_width(cx, r) <= opd->size * 8u)
         return r;
     a64_reg t = lower_temp(cx);
     a64_ubfx(cx->b, A64_X, t, r, 0, opd->size * 8);
@@ -103,7 +106,8 @@ a64_reg lower_read_sign(struct lower_context *cx, const struct x64_operand *opd)
 
 a64_reg lower_destination(struct lower_context *cx, const struct x64_operand *opd)
 {
-    return lower_is_low(opd) && opd->size >= 4 ? lower_gpr(opd->reg) : lower_temp(cx);
+    bool whole = opd->size >= 4 || (lower_is_low(opd) && lower_upper_dead(cx, opd->reg, opd->size));
+    return lower_is_low(opd) && whole ? lower_gpr(opd->reg) : lower_temp(cx);
 }
 
 void lower_write(struct lower_context *cx, const struct x64_operand *opd, a64_reg value)
@@ -134,7 +138,12 @@ void lower_write(struct lower_context *cx, const struct x64_operand *opd, a64_re
         a64_mov_reg(cx->b, A64_X, A64_SP, t);
         return;
     }
-    a64_bfi(cx->b, A64_X, r, value, 0, opd->size * 8);
+    if (value == r)
+        return;
+    if (lower_upper_dead(cx, opd->reg, opd->size))
+        a64_mov_reg(cx->b, A64_W, r, value);
+    else
+        a64_bfi(cx->b, A64_X, r, value, 0, opd->size * 8);
 }
 
 static uint32_t literal(struct lower_context *cx, uint64_t low, uint64_t high, bool wide)
@@ -153,10 +162,12 @@ static uint32_t literal(struct lower_context *cx, uint64_t low, uint64_t high, b
     return l->label;
 }
 
+// Counted are executed instructions: what takes more than one is loaded.
 void lower_const(struct lower_context *cx, a64_reg rd, uint64_t value)
 {
-    if (a64_mov_const_count(A64_X, value) <= 2) {
-        a64_mov_const(cx->b, A64_X, rd, value);
+    enum a64_size s = value >> 32 ? A64_X : A64_W;
+    if (a64_mov_const_count(s, value) <= 1) {
+        a64_mov_const(cx->b, s, rd, value);
         return;
     }
     uint32_t label = literal(cx, value, 0, false);

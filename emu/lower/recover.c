@@ -2,20 +2,19 @@
 // The recipe of a point: struct lower_flags in 32 bits, and its evaluation on saved registers.
 #include "emu/lower/context.h"
 
-// NZ_SP: 1:0 nz | 14:2 sp_added / 8 | 22:15 sp_popped. Else:
-// 1:0 nz | 6:2 nz_reg | 8:7 nz_size | 11:9 cf | 15:12 pa | 20:16 pa_a | 28:21 pa_b
+// 2:0 nz | 7:3 nz_reg | 9:8 nz_size | 13:10 cf | 17:14 pa | 22:18 pa_a | 30:23 pa_b, but NZ_SP: 2:0 nz | 15:3 sp_added / 8 | 23:16 sp_popped
 uint32_t lower_recipe(const struct lower_flags *f)
 {
     if (f->nz == NZ_SP)
-        return NZ_SP | (uint32_t)f->sp_added / 8 << 2 | (uint32_t)f->sp_popped << 15;
-    return f->nz | (uint32_t)(f->nz_reg & 31) << 2 | (uint32_t)f->nz_size << 7 | (uint32_t)f->cf << 9 | (uint32_t)f->pa << 12 |
-           (uint32_t)(f->pa_a & 31) << 16 | (uint32_t)f->pa_b << 21;
+        return NZ_SP | (uint32_t)f->sp_added / 8 << 3 | (uint32_t)f->sp_popped << 16;
+    return f->nz | (uint32_t)(f->nz_reg & 31) << 3 | (uint32_t)f->nz_size << 8 | (uint32_t)f->cf << 10 | (uint32_t)f->pa << 14 |
+           (uint32_t)(f->pa_a & 31) << 18 | (uint32_t)f->pa_b << 23;
 }
 
 void lower_point_popped(struct lower_point *point)
 {
-    if ((point->recipe & 3) == NZ_SP)
-        point->recipe += 1u << 15;
+    if ((point->recipe & 7) == NZ_SP)
+        point->recipe += 1u << 16;
 }
 
 static uint64_t register_value(const uint64_t x[31], unsigned r)
@@ -28,16 +27,32 @@ static uint32_t even_parity(uint64_t value)
     return !(__builtin_popcountll(value & 0xff) & 1);
 }
 
+// Bit n is the overflow of CF_NARROW's operation in bit n.
+static uint64_t narrow_overflow(const uint64_t x[31], unsigned pa, unsigned a, unsigned b)
+{
+    uint64_t r = x[23], second = pa == PA_ADD || pa == PA_SUB ? register_value(x, b & 31) : b, first;
+    switch (pa) {
+    case PA_CMP: case PA_CMP_IMM: first = register_value(x, a); break;
+    case PA_SUB: case PA_SUB_IMM: first = r + second; break;
+    case PA_ADD: case PA_ADD_IMM: first = r - second; return (first ^ r) & (second ^ r);
+    case PA_DOUBLE: first = r >> 1; return first ^ r;
+    default: first = 0; break;          // PA_NEG
+    }
+    return (first ^ (first - r)) & (first ^ r);
+}
+
 void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], uint64_t sp, uint32_t nzcv, uint32_t *eflags)
 {
     uint32_t recipe = point->recipe;
-    if ((recipe & 3) == NZ_SP) {
-        uint64_t added = (recipe >> 2 & 0x1fff) * 8, result = sp - (recipe >> 15 & 255) * 8, old = result - added;
+    if ((recipe & 7) == NZ_SP) {
+        uint64_t added = (recipe >> 3 & 0x1fff) * 8, result = sp - (recipe >> 16 & 255) * 8, old = result - added;
         *eflags = (result < added ? X64_CF : 0) | (even_parity(result) ? X64_PF : 0) | ((old ^ added ^ result) & 16 ? X64_AF : 0) |
                   (!result ? X64_ZF : 0) | (result >> 63 ? X64_SF : 0) | (~(old ^ added) & (old ^ result) & 1ull << 63 ? X64_OF : 0);
         return;
     }
-    unsigned nz = recipe & 3, cf = recipe >> 9 & 7, pa = recipe >> 12 & 15, a = recipe >> 16 & 31, b = recipe >> 21 & 255;
+    unsigned nz = recipe & 7, cf = recipe >> 10 & 15, pa = recipe >> 14 & 15, a = recipe >> 18 & 31, b = recipe >> 23 & 255;
+    unsigned bits = 8u << (recipe >> 8 & 3);
+    uint64_t value = register_value(x, recipe >> 3 & 31);
     uint32_t n = nzcv >> 31 & 1, z = nzcv >> 30 & 1, c = nzcv >> 29 & 1, v = nzcv >> 28 & 1;
     uint64_t x7 = x[7];
     uint32_t sf = n, zf = z, of = v, carry;
@@ -47,16 +62,17 @@ void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], 
     case CF_ZERO: carry = 0; break;
     case CF_X7: carry = x7 & 1; break;
     case CF_X7_SHR1: carry = x7 >> 1 & 1; break;
+    case CF_REG: carry = value != 0; break;
+    case CF_NARROW: carry = value >> (bits & 31) & 1; break;
     default: carry = x7 != 0; break;
     }
-    if (nz == NZ_LOGIC) {
-        unsigned bits = 8u << (recipe >> 7 & 3);
-        uint64_t value = register_value(x, recipe >> 2 & 31);
-        if (bits < 64)
-            value &= (1ull << bits) - 1;
+    if (nz == NZ_LOGIC || nz == NZ_INC || nz == NZ_DEC) {
+        uint64_t sign = 1ull << (bits - 1);
+        value &= sign | (sign - 1);
         sf = value >> (bits - 1) & 1;
         zf = !value;
-        of = cf == CF_X7_SHR1 ? x7 & 1 : cf == CF_X7_MUL ? carry : 0;
+        of = nz == NZ_INC ? value == sign : nz == NZ_DEC ? value == sign - 1 : cf == CF_X7_SHR1 ? x7 & 1
+           : cf == CF_X7_MUL || cf == CF_REG ? carry : cf == CF_NARROW ? narrow_overflow(x, pa, a, b) >> (bits - 1) & 1 : 0;
     } else if (nz == NZ_FCMP) {         // less: N; equal: Z C; greater: C; unordered: C V
         carry = n != v;
         zf = z | v;

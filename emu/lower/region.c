@@ -6,6 +6,7 @@
 #include "emu/lower/lower_mask.h"
 #include "emu/lower/lower_x87.h"
 #include "emu/lower/verify.h"
+#include "emu/lower/width.h"
 #include "kernel/abi/process.h"
 
 // ---- labels and branches
@@ -83,6 +84,7 @@ bool lower_in_kernel(struct lower_context *cx, const struct x64_insn *insn)
     cx->flags = lower_flags_at_entry;
     cx->facts.high_zero = 0;
     cx->facts.upper = (struct lower_upper){ 0 };
+    lower_width_reset(cx);
     return true;
 }
 
@@ -374,6 +376,10 @@ bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn)
 {
     const struct x64_insn *x = &insn->x;
     lower_begin(cx, insn);
+    if (x64_op_info(x->op)->flags_written | x64_op_info(x->op)->flags_undefined) {      // what x23 and x24 hold then is another matter
+        lower_width_set(cx, 23, 64);
+        lower_width_set(cx, 24, 64);
+    }
     lower_function *function = resumes(x) && cx->config->step ? lower_in_kernel : insn->function;
     struct x64_insn loose;
     if (insn->loose) {
@@ -386,6 +392,7 @@ bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn)
         if (exact ? lower_exact(cx, x, function) : function(cx, x)) {
             if (!cx->config->verify)
                 lower_facts_after(&cx->facts, insn);
+            lower_width_after(cx, x);
             return true;
         }
         if (cx->b->count != before)
@@ -461,6 +468,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     cx->insn = &cx->work->insns[k->first];
     cx->flags = version->flags;
     cx->facts = k->facts;
+    lower_width_reset(cx);
     cx->mask = 0;
     cx->no_chain_before = 0;
     cx->x87_depth = k->x87_depth ? (uint8_t)(k->x87_depth - 1) : 0;
@@ -483,6 +491,8 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         const struct lower_insn *insn = &cx->work->insns[k->first + j];
         if (j + 1 < k->count && lower_is_pair(cx, insn, insn + 1)) {
             lower_two(cx, insn);
+            lower_width_after(cx, &insn[0].x);
+            lower_width_after(cx, &insn[1].x);
             if (!cx->returning)
                 j++;
             continue;
@@ -491,6 +501,8 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         if (!run)
             run = lower_chain(cx, insn, k->count - j);
         if (run) {
+            for (unsigned i = 0; i < run; i++)
+                lower_width_after(cx, &insn[i].x);
             j += run - 1;
             cx->sum_by = 0;         // who comes from doing it again may not have it
             continue;
@@ -547,6 +559,7 @@ static void tail(struct lower_context *cx)
         cx->block = d->block;
         cx->facts = (struct lower_facts){ 0 };
         cx->sum_by = 0;
+        lower_width_reset(cx);
         lower_bind(cx, d->label);
         lower_point_here(cx);
         d->emit(cx, d);

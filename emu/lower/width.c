@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// How wide the values in registers are: forwards what is known to be zero, backwards what nobody looks at. Both within a block.
+#include "emu/lower/width.h"
+
+enum { ALL = 64, LOOK_AHEAD = 6 };
+
+unsigned lower_width(const struct lower_context *cx, a64_reg r)
+{
+    return r == A64_ZR ? 0 : cx->width[r];
+}
+
+void lower_width_set(struct lower_context *cx, a64_reg r, unsigned bits)
+{
+    cx->width[r] = (uint8_t)bits;
+}
+
+void lower_width_reset(struct lower_context *cx)
+{
+    for (unsigned i = 0; i <= A64_SP; i++)
+        cx->width[i] = ALL;
+}
+
+static unsigned most(unsigned a, unsigned b) { return a > b ? a : b; }
+static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
+
+// Of an operand's value, zero-extended.
+static unsigned operand_width(const struct lower_context *cx, const struct x64_operand *opd)
+{
+    unsigned bits = opd->size * 8;
+    if (opd->kind == X64_OPD_GPR && opd->reg < 16 && opd->reg != X64_RSP)
+        return least(bits, lower_width(cx, lower_gpr(opd->reg)));
+    if (opd->kind == X64_OPD_GPR8_HIGH)
+        return 8;
+    if (opd->kind == X64_OPD_IMM) {
+        uint64_t value = (uint64_t)opd->value & (bits >= 64 ? ~0ull : (1ull << bits) - 1);
+        return value ? 64 - (unsigned)__builtin_clzll(value) : 0;
+    }
+    return bits;
+}
+
+// Of the result of an instruction that writes all of opd[0], a register of 4 or 8 bytes; what is not here is not known.
+static unsigned result_width(const struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
+    unsigned bits = dst->size * 8, d = operand_width(cx, dst), s = insn->operand_count > 1 ? operand_width(cx, src) : ALL;
+    bool same = src->kind == X64_OPD_GPR && src->reg == dst->reg && src->size == dst->size;
+    switch (insn->op) {
+    case X64_MOV: case X64_MOVZX:
+        return least(bits, s);
+    case X64_XOR:
+        return same ? 0 : most(d, s);
+    case X64_OR:
+        return most(d, s);
+    case X64_AND:
+        return least(d, s);
+    case X64_SUB:
+        return same ? 0 : bits;
+    case X64_SHR: {
+        unsigned n = src->kind == X64_OPD_IMM ? (unsigned)src->value & (bits - 1) : 0;
+        return d > n ? d - n : 0;
+    }
+    case X64_CMOVCC:
+        return most(d, s);
+    case X64_POPCNT: case X64_LZCNT: case X64_TZCNT:
+        return 7;
+    case X64_ADD: case X64_ADC: case X64_SBB: case X64_INC: case X64_DEC: case X64_NEG: case X64_NOT: case X64_LEA: case X64_SHL:
+    case X64_SAR: case X64_ROL: case X64_ROR: case X64_IMUL: case X64_IMUL2: case X64_MOVSX: case X64_MOVSXD:
+        return bits;
+    default:
+        return ALL;
+    }
+}
+
+void lower_width_after(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *dst = &insn->opd[0];
+    uint16_t written = x64_gprs_written(insn) & (uint16_t)~(1u << X64_RSP);
+    if (!written)
+        return;
+    bool one = insn->operand_count && (dst->kind == X64_OPD_GPR || dst->kind == X64_OPD_GPR8_HIGH) && dst->reg < 16
+               && written == 1u << dst->reg;
+    if (!one) {
+        for (unsigned i = 0; i < 16; i++)
+            if (written >> i & 1)
+                lower_width_set(cx, lower_gpr(i), ALL);
+        if ((insn->op == X64_MUL || insn->op == X64_IMUL1 || insn->op == X64_DIV || insn->op == X64_IDIV) && dst->size == 4) {
+            lower_width_set(cx, lower_gpr(X64_RAX), 32);
+            lower_width_set(cx, lower_gpr(X64_RDX), 32);
+        }
+        return;
+    }
+    a64_reg r = lower_gpr(dst->reg);
+    unsigned touched = dst->kind == X64_OPD_GPR8_HIGH ? 16 : dst->size * 8;
+    lower_width_set(cx, r, touched >= 32 ? result_width(cx, insn) : most(lower_width(cx, r), touched));
+}
+
+// What an instruction does with register r of which the low `size` bytes are right.
+enum use { USE_NONE, USE_ENDS, USE_SEES };
+
+static enum use use_of(const struct lower_insn *which, unsigned reg, unsigned size)
+{
+    const struct x64_insn *insn = &which->x;
+    if (which->observes == X64_ARITH_FLAGS || x64_may_fault(insn) || x64_ends_block(insn))
+        return USE_SEES;
+    const struct x64_operand *to = &insn->opd[0], *from = &insn->opd[1];
+    if (insn->op == X64_XOR && to->kind == X64_OPD_GPR && from->kind == X64_OPD_GPR && to->reg == reg && from->reg == reg && to->size >= 4)
+        return USE_ENDS;
+    bool touched = (x64_gprs_read(insn) | x64_gprs_written(insn)) >> reg & 1, whole = false;
+    if (insn->form & X64_F_MEM && (insn->mem.base == reg || insn->mem.index == reg))
+        return USE_SEES;
+    unsigned named = 0;
+    for (unsigned i = 0; i < insn->operand_count; i++) {
+        const struct x64_operand *opd = &insn->opd[i];
+        if ((opd->kind != X64_OPD_GPR && opd->kind != X64_OPD_GPR8_HIGH) || opd->reg != reg)
+            continue;
+        named++;
+        if (!(opd->access & (X64_READ | X64_WRITE)))
+            continue;
+        if (opd->kind == X64_OPD_GPR8_HIGH)
+            return USE_SEES;
+        if (opd->size <= size)
+            continue;
+        if (opd->size < 4 || opd->access & (X64_READ | X64_MAYBE))
+            return USE_SEES;
+        whole = true;
+    }
+    if ((touched && !named) || x64_op_info(insn->op)->gpr_read >> reg & 1)
+        return USE_SEES;
+    return whole ? USE_ENDS : USE_NONE;
+}
+
+bool lower_upper_dead(const struct lower_context *cx, unsigned reg, unsigned size)
+{
+    const struct lower_block *k = cx->block;
+    if (cx->config->verify || reg == X64_RSP)
+        return false;
+    const struct lower_insn *insn = cx->insn, *end = &cx->work->insns[k->first + k->count];
+    for (unsigned i = 0; i < LOOK_AHEAD && ++insn < end; i++) {
+        enum use use = use_of(insn, reg, size);
+        if (use != USE_NONE)
+            return use == USE_ENDS;
+    }
+    return false;
+}
