@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Moves: MOV MOVZX MOVSX MOVSXD LEA XCHG CMOVcc SETcc BSWAP MOVBE CBW CWD XLAT.
-#include "emu/lower/context.h"
+#include "emu/lower/width.h"
 
 // 64-bit Windows' user-mode selectors; the context holds what the program has loaded, as the difference from these.
 a64_reg lower_selector(struct lower_context *cx, unsigned segment)
@@ -175,10 +175,9 @@ bool lower_cmov(struct lower_context *cx, const struct x64_insn *insn)
 }
 
 // The condition as 0 or 1 in a register.
-static a64_reg condition_value(struct lower_context *cx, enum x64_cond cc)
+static a64_reg condition_as_value(struct lower_context *cx, struct lower_condition c)
 {
     struct a64_buf *b = cx->b;
-    struct lower_condition c = lower_condition(cx, cc);
     if (c.test == TEST_NEVER)
         return A64_ZR;
     a64_reg t = lower_temp(cx);
@@ -214,13 +213,18 @@ bool lower_setcc(struct lower_context *cx, const struct x64_insn *insn)
         struct lower_mem m = lower_address(cx, insn, 0);
         uint16_t live = cx->live;
         cx->live = X64_ARITH_FLAGS;
-        a64_reg value = condition_value(cx, insn->cond);
+        a64_reg value = condition_as_value(cx, lower_condition(cx, insn->cond));
         cx->live = live;
         lower_point_here(cx);
         lower_store(cx, 0, value, m);
         return true;
     }
-    lower_write(cx, dst, condition_value(cx, insn->cond));
+    // Straight into the register if it has zeroes above.
+    struct lower_condition c = lower_condition(cx, insn->cond);
+    if (c.test == TEST_COND && lower_is_low(dst) && lower_width(cx, lower_gpr(dst->reg)) <= 8)
+        a64_cset(cx->b, A64_W, lower_gpr(dst->reg), c.cond);
+    else
+        lower_write(cx, dst, condition_as_value(cx, c));
     return true;
 }
 

@@ -26,9 +26,11 @@ bool lower_mul(struct lower_context *cx, const struct x64_insn *insn)
     a64_reg rax = lower_gpr(X64_RAX), rdx = lower_gpr(X64_RDX), t = lower_temp(cx);
     if (bytes == 8) {
         a64_reg o = lower_read(cx, src);
-        (sign ? a64_smulh : a64_umulh)(b, t, rax, o);
+        a64_reg high = o == rdx ? t : rdx;
+        (sign ? a64_smulh : a64_umulh)(b, high, rax, o);
         a64_madd(b, A64_X, rax, rax, o, A64_ZR);
-        a64_mov_reg(b, A64_X, rdx, t);
+        if (high != rdx)
+            a64_mov_reg(b, A64_X, rdx, high);
         if (flags && sign)
             a64_eor_reg(b, A64_X, X7, rdx, rax, A64_ASR, 63);
         else if (flags)
