@@ -129,9 +129,8 @@ static bool divide64(struct lower_context *cx, const struct x64_operand *src, bo
         lower_cbnz(cx, A64_X, rdx, slow->label);
         a64_udiv(b, A64_X, q, rax, o);
     }
-    a64_msub(b, A64_X, t, q, o, rax);
+    a64_msub(b, A64_X, rdx, q, o, rax);
     a64_mov_reg(b, A64_X, rax, q);
-    a64_mov_reg(b, A64_X, rdx, t);
     lower_bind(cx, slow->back);
     return true;
 }
