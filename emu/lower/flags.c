@@ -541,7 +541,7 @@ void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t li
     }
     if (!nz_goes || !from_register(f))
         return;
-    if (!(live & FLAGS_PA)) {
+    if (!((live | x64_flags_read(&cx->insn->x)) & FLAGS_PA)) {
         a64_mov_reg(cx->b, A64_X, X23, f->nz_reg);
         f->nz_reg = X23;
         lower_pa(cx, PA_LOGIC, X23, 0);         // nobody looks at PF and AF
