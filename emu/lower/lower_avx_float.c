@@ -66,6 +66,7 @@ bool lower_avx_float(struct lower_context *cx, const struct x64_insn *insn, lowe
         avx_high_finish(cx, insn, HIGH);
         return true;
     }
+    lower_nzcv_free(cx);                    // what `again` may do to NZCV has happened
     struct lower_deferred *d = lower_defer(cx, again);
     d->back = lower_label(cx);
     d->value = (uint64_t)(uintptr_t)legacy;

@@ -411,6 +411,7 @@ static bool to_integer(struct lower_context *cx, const struct x64_insn *insn, en
             a64_frinti(b, from, 17, s);
         a64_fcvtzs(b, size, from, r, truncate ? s : 17);
         if (!cx->chain) {                   // else at its end
+            lower_nzcv_free(cx);            // what convert_again may do to NZCV has happened
             struct lower_deferred *d = lower_defer(cx, convert_again);
             d->back = lower_label(cx);
             d->reg[0] = r;
