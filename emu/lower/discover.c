@@ -77,8 +77,64 @@ static enum x64_status fetch(struct lower_context *cx, uint64_t rip, struct lowe
     return status;
 }
 
+// The eight bytes at va as a user address, if they are known: the region assumes them from then on.
+static bool assume_target(struct lower_context *cx, uint64_t va, uint64_t *target)
+{
+    struct lower_result *r = cx->result;
+    uint32_t i = 0;
+    while (i < r->assumption_count && r->assumptions[i].va != va)
+        i++;
+    struct lower_assumption known = i < r->assumption_count ? r->assumptions[i] : (struct lower_assumption){ .va = va };
+    bool added = i == r->assumption_count;
+    if (added && (i >= r->assumption_capacity || !cx->source->constant(cx->source->context, va, &known.value)))
+        return false;
+    if (known.value >> 47)
+        return false;
+    if (added)
+        r->assumptions[r->assumption_count++] = known;
+    *target = known.value;
+    return true;
+}
+
+// A jump or call through an import slot or another place that does not change: where it goes.
+static bool slot_target(struct lower_context *cx, const struct x64_insn *insn, uint64_t *target)
+{
+    bool constant = cx->source->constant && !cx->config->verify && !cx->config->step && insn->opd[0].kind == X64_OPD_MEM
+                    && insn->opd[0].size == 8 && insn->mem.base == X64_REG_RIP && insn->mem.segment == X64_SEGMENT_NONE
+                    && insn->mem.address_size == 8;
+    return constant && assume_target(cx, insn->mem.address, target);
+}
+
+// Where a jump or call to rip really goes: over `jmp [import slot]` and the fast-forward sequence by which an ARM64X image exports a
+// function (ARM64EC ABI conventions, "Fast-forward sequences"), which does nothing that the function may look at.
+static uint64_t forward(struct lower_context *cx, uint64_t rip)
+{
+    enum { HOPS = 3, SEQUENCE = 14 };
+    static const uint8_t sequence[] = { 0x48, 0x8b, 0xc4, 0x48, 0x89, 0x58, 0x20, 0x55, 0x5d, 0xe9 };
+    for (unsigned i = 0; cx->source->constant && !cx->config->verify && !cx->config->step && i < HOPS; i++) {
+        uint8_t bytes[X64_LENGTH_MAX];
+        struct x64_insn insn;
+        uint64_t target = rip;
+        if (rip >> 47 || cx->source->is_ec(cx->source->context, rip))
+            break;
+        size_t n = cx->source->read(cx->source->context, rip, bytes, sizeof bytes), same = 0;
+        while (same < sizeof sequence && same < n && bytes[same] == sequence[same])
+            same++;
+        if (same == sizeof sequence && n >= SEQUENCE) {
+            uint32_t distance = bytes[10] | bytes[11] << 8 | bytes[12] << 16 | (uint32_t)bytes[13] << 24;
+            target = rip + SEQUENCE + (uint64_t)(int32_t)distance;
+            if (target >> 47 || !cx->source->is_ec(cx->source->context, target))
+                break;
+        } else if (!n || x64_decode(bytes, n, rip, &insn) != X64_OK || x64_flow(&insn) != X64_FLOW_JUMP_INDIRECT || !slot_target(cx, &insn, &target)) {
+            break;
+        }
+        rip = target;
+    }
+    return rip;
+}
+
 // How the block ends after this instruction; false: it goes on.
-static bool ends(const struct x64_insn *insn, struct lower_block *k)
+static bool ends(struct lower_context *cx, const struct x64_insn *insn, struct lower_block *k)
 {
     k->next_rip = insn->rip + insn->length;
     k->taken_rip = 0;
@@ -89,14 +145,20 @@ static bool ends(const struct x64_insn *insn, struct lower_block *k)
         return true;
     case X64_FLOW_JUMP:
         k->end = END_JUMP;
-        k->taken_rip = (uint64_t)insn->opd[0].value;
+        k->taken_rip = forward(cx, (uint64_t)insn->opd[0].value);
         return true;
     case X64_FLOW_CALL:
         k->end = END_CALL;
-        k->taken_rip = (uint64_t)insn->opd[0].value;
+        k->taken_rip = forward(cx, (uint64_t)insn->opd[0].value);
         return true;
     case X64_FLOW_CALL_INDIRECT:
     case X64_FLOW_JUMP_INDIRECT:
+        k->end = END_INDIRECT;
+        if (slot_target(cx, insn, &k->taken_rip)) {
+            k->end = x64_flow(insn) == X64_FLOW_CALL_INDIRECT ? END_CALL : END_JUMP;
+            k->taken_rip = forward(cx, k->taken_rip);
+        }
+        return true;
     case X64_FLOW_RETURN:
         k->end = END_INDIRECT;
         return true;
@@ -148,7 +210,7 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
             cx->last = at;
         if (i->x.rip < cx->first)
             cx->first = i->x.rip;
-        if (ends(&i->x, k)) {
+        if (ends(cx, &i->x, k)) {
             if (i->loose & LOOSE_REL && k->end != END_BRANCH)
                 k->end = END_INDIRECT;
             break;

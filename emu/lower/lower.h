@@ -35,6 +35,8 @@ struct code_source {
     size_t (*read)(void *context, uint64_t va, uint8_t *buffer, size_t max);
     bool   (*is_ec)(void *context, uint64_t va);
     void    *context;
+    // May be NULL. Whether the eight bytes at va cannot change unless the caller learns of it and drops the region; what they are.
+    bool   (*constant)(void *context, uint64_t va, uint64_t *value);
 };
 
 struct lower_config {
@@ -68,6 +70,8 @@ enum lower_entry_flags { ENTRY_R, ENTRY_F, ENTRY_N };
 struct lower_entry { uint64_t rip; uint32_t offset, call; uint8_t flags; };        // enum lower_entry_flags
 enum { LOWER_NO_CALL = 0xffffffff };
 struct lower_exit  { uint64_t target; uint32_t site, rectifier, stub; bool call, paired; };
+// The region holds as long as the eight bytes at va are this.
+struct lower_assumption { uint64_t va, value; };
 // From `offset` (inclusive) up to the next point's offset the x64 instruction at rip executes. `recipe` says how the
 // architectural flags are found at a fault there (see lower_recover).
 // retry: if not 0, a fault there is not to be shown: the thread goes on at this offset, with all registers as they are, and will be at
@@ -80,6 +84,7 @@ struct lower_result {
     struct lower_entry *entries;  uint32_t entry_capacity, entry_count;      // [0] is the requested rip
     struct lower_exit *exits;     uint32_t exit_capacity, exit_count;
     struct lower_point *points;   uint32_t point_capacity, point_count;      // ascending offsets
+    struct lower_assumption *assumptions; uint32_t assumption_capacity, assumption_count;
     bool returns;                 // shadow entries may lead into it
     uint64_t first, last;         // x64 byte range read [first, last): what a write must hit to invalidate the region
     uint32_t x64_instructions, x64_bytes;

@@ -85,7 +85,7 @@ bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
         lower_go_x9(cx, 0, NULL);
         return true;
     }
-    if (insn->opd[0].kind == X64_OPD_REL) {
+    if (cx->block->end == END_JUMP) {
         lower_go_last(cx, cx->block->taken, cx->block->taken_rip);
         return true;
     }
@@ -101,7 +101,7 @@ bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
         lower_go_x9(cx, 0, push_return);
         return true;
     }
-    if (insn->opd[0].kind == X64_OPD_REL) {
+    if (cx->block->end == END_CALL) {
         push_return(cx, insn);
         if (cx->block->back >= 0 && !cx->source->is_ec(cx->source->context, cx->block->taken_rip)) {
             lower_go_call(cx, cx->block->back, cx->block->taken_rip);

@@ -596,7 +596,7 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
     if (cx.max_insns > LOWER_INSNS)
         cx.max_insns = LOWER_INSNS;
     result->code_count = result->entry_count = result->exit_count = result->point_count = result->head_count = 0;
-    result->checked_count = 0;
+    result->checked_count = result->assumption_count = 0;
     result->returns = false;
     result->version_exit = LOWER_NO_EXIT;
     if (!lower_discover(&cx, rip))

@@ -101,6 +101,7 @@ void emu_process_destroy(struct emu_process *p)
     spin_unlock(&emu_lock);
     cache_destroy(&p->private_cache);
     map_clear(&p->watched);
+    map_clear(&p->fits);
     versions_clear(p);
     map_clear(&p->ec_targets);
     heap_give(p->cpu_areas);

@@ -57,7 +57,8 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
     size_t page_table = points + result->point_count * sizeof(struct lower_point);
     size_t heads = page_table + page_count * sizeof(struct region_page);
     size_t checked = heads + result->head_count * sizeof(struct lower_entry);
-    uint8_t *memory = heap_take(checked + 2 * result->checked_count);
+    size_t assumptions = (checked + 2 * result->checked_count + 7) & ~(size_t)7;
+    uint8_t *memory = heap_take(assumptions + result->assumption_count * sizeof(struct lower_assumption));
     if (!memory)
         return STATUS_NO_MEMORY;
     struct region *region = (struct region *)memory;
@@ -70,11 +71,14 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
         .page_count = page_count, .pages = (void *)(memory + page_table),
         .head_count = result->head_count, .heads = (void *)(memory + heads), .verify = result->checked_count != 0,
         .checked_count = result->checked_count, .checked = memory + checked, .checked_mask = memory + checked + result->checked_count,
+        .assumption_count = result->assumption_count, .assumptions = (void *)(memory + assumptions),
     };
     memcpy(region->entries, result->entries, result->entry_count * sizeof *region->entries);
     memcpy(region->points, result->points, result->point_count * sizeof *region->points);
     memcpy(region->pages, pages, page_count * sizeof *pages);
     memcpy(region->heads, result->heads, result->head_count * sizeof *region->heads);
+    if (result->assumption_count)
+        memcpy(region->assumptions, result->assumptions, result->assumption_count * sizeof *region->assumptions);
     memcpy(region->checked, result->checked, result->checked_count);
     memcpy(region->checked_mask, result->checked_mask, result->checked_count);
     if (result->version_exit != LOWER_NO_EXIT)
@@ -95,6 +99,8 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
     bool ok = true;
     for (uint32_t i = 0; i < page_count; i++)
         ok = ok && page_add(cache, pages[i].va, region);
+    for (uint32_t i = 0; i < region->assumption_count; i++)
+        ok = ok && page_add(cache, region->assumptions[i].va & ~(PAGE_BYTES - 1), region);
     if (region->verify)
         ok = ok && versions_add(region);
     for (uint32_t i = 0; i < region->entry_count && !region->verify; i++)
@@ -203,6 +209,10 @@ void region_kill(struct region *region)
     region->chunk->dead += (region->code_bytes + 15) & ~15u;
     for (uint32_t i = 0; i < region->page_count; i++)
         page_remove(region->cache, region->pages[i].va, region);
+    for (uint32_t i = 0; i < region->assumption_count; i++)
+        page_remove(region->cache, region->assumptions[i].va & ~(PAGE_BYTES - 1), region);
+    for (struct emu_process *p = owner ? NULL : emu_processes; p; p = p->next)
+        map_remove(&p->fits, region->code_va);
     for (uint32_t i = 0; i < region->entry_count && !region->verify; i++)
         if (map_get(&region->cache->by_rip, region->entries[i].rip) == region)
             map_remove(&region->cache->by_rip, region->entries[i].rip);

@@ -3,8 +3,8 @@
 //
 // Idea. A region is one translation: some x64 blocks, their arm64 code in a cache, a table of points (code offset -> rip) and
 // its direct exits. Regions of image code go to a shared cache, one per memory and floating-point model, mapped at the same address in
-// every x64 process; they are found by rip and hold for a process whose pages there are the very frames they were made from. Everything
-// else goes to the process's own cache. Direct exits are patched branches; indirect ones go through the process's branch
+// every x64 process; they are found by rip and hold for a process whose pages there are the very frames they were made from, and whose import slots hold what
+// they assume; and all regions to which their links lead must hold there too. Everything else goes to the process's own cache. Direct exits are patched branches; indirect ones go through the process's branch
 // target table (emu/run/ctx.h).
 //
 // Invalidation. Pages that were read are watched by mm. When one is written, protected or freed, the regions made from it
@@ -54,12 +54,14 @@ struct region {
     bool step_inhibits;                     // MOV SS: no trap between it and the next instruction (SDM vol. 3, 7.8.3)
     bool verify;                            // compares its code with what it was made from (versions.c)
     uint64_t first, last;                   // x64 bytes [first, last)
-    uint32_t entry_count, link_count, point_count, page_count;
+    uint32_t entry_count, link_count, point_count, page_count, assumption_count;
     struct lower_entry *entries;
     struct link *links;                     // in order of stub
     struct lower_point *points;
     struct region_page *pages;
+    struct lower_assumption *assumptions;   // what read-only memory of images holds
     struct link *incoming;
+    struct region *next_fitting;            // while translate.c finds out whether it holds for a process
     uint32_t head_count, checked_count;
     struct lower_entry *heads;              // where a thread can be made to leave
     // Of one that verifies: the bytes at its address that are compared first (mask 0: not compared), the link it takes when they differ,
@@ -107,6 +109,7 @@ struct emu_process {
     uint32_t shared_mapped[SHARED_CACHES];  // chunks of each mapped so far
     uint32_t private_mapped;
     struct code_cache private_cache;
+    struct map fits;                        // code_va of shared regions that hold for it, with all they lead to
     struct map watched;                     // x64 page address -> which kind of watch (translate.c)
     struct map hot;                         // x64 page address -> struct hot_page *
     uint64_t cooled_ns;                     // when they were looked at
@@ -205,6 +208,9 @@ enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *c
 // A translation of the one instruction at rip that nothing else will find or watch.
 enum emu_outcome translate_once(struct emu_process *p, uint64_t rip, uint64_t *code_va, struct exception *out);
 
+// Whether a branch patched into `from` holds wherever `from` runs. Own code may branch anywhere.
+bool translate_may_link(struct emu_process *p, const struct region *from, struct region *to);
+
 enum { WHOLE_REGION = 0 };
 // A translation that verifies of the code at rip, of at most so many instructions.
 enum emu_outcome translate_verified(struct emu_process *p, uint64_t rip, uint32_t instructions, struct region **out,
@@ -222,6 +228,7 @@ enum emu_outcome step_done(struct emu_process *p, struct trap_frame *frame, uint
 // versions.c: pages whose code is rewritten often
 void versions_note_write(struct emu_process *p, uint64_t page);             // translations of the page have died
 bool versions_hot(struct emu_process *p, uint64_t page);                    // its code must verify itself
+bool versions_restless(struct emu_process *p, uint64_t page);               // it has changed so often that nothing is assumed of it
 bool versions_loose(struct emu_process *p, uint64_t va, unsigned bytes);    // operand bytes that change
 // Of the translations of an address, one that holds for the code as it is now; made if there is none.
 enum emu_outcome versions_find(struct emu_process *p, struct region *first, uint64_t rip, struct region **out, struct exception *exception);

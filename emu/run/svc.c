@@ -37,19 +37,6 @@ static enum emu_outcome svc_miss(struct emu_process *p, struct trap_frame *frame
     return outcome;
 }
 
-// Whether a branch patched into `from` holds wherever `from` runs: own code may branch anywhere, shared code only within its
-// image (a process that maps the one image at this place maps all of it, and one that changed it does not use shared code).
-static bool may_link(struct emu_process *p, const struct region *from, const struct region *to)
-{
-    if (!to || from->dead || to->dead)
-        return false;
-    if (from->cache == &p->private_cache)
-        return true;
-    struct vm_info a, b;
-    return to->cache == from->cache && !NT_ERROR(aspace_query(p->as, from->first, &a))
-           && !NT_ERROR(aspace_query(p->as, to->first, &b)) && a.allocation_base == b.allocation_base;
-}
-
 static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame, struct region *region, struct exception *out)
 {
     struct link *link = NULL;
@@ -75,7 +62,7 @@ static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame
     uint64_t call = link->paired && to && !region->dead ? region_call_entry(to, target) : 0;
     if (call)
         code_va = call;
-    if (may_link(p, region, to) && link != region->version_link)    // that one leads to the next version, if there is one
+    if (translate_may_link(p, region, to) && link != region->version_link)    // that one leads to the next version, if there is one
         region_link(link, to, code_va);
     fp_enter(p, frame);
     frame->x[9] = target;                   // what the EC entry stub expects

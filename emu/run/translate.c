@@ -2,6 +2,7 @@
 // From a rip to code: found in the process's cache, in the shared cache, or translated now.
 #include "emu/run/runtime.h"
 
+#include "kernel/abi/syscall.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include <string.h>
@@ -17,6 +18,7 @@
 #define EXIT_CAPACITY  2048
 #define POINT_CAPACITY 8192
 #define HEAD_CAPACITY  512
+#define ASSUMPTION_CAPACITY 64
 #define CHECKED_CAPACITY (VERIFIED_INSTRUCTIONS * X64_LENGTH_MAX)
 #define CODE_CAPACITY  (128 * 1024 / 4)
 #define CODE_LEAST     (16 * 1024)          // bytes: less at the end of a chunk is not tried
@@ -24,6 +26,7 @@ static struct lower_entry entry_buffer[ENTRY_CAPACITY];
 static struct lower_exit exit_buffer[EXIT_CAPACITY];
 static struct lower_point point_buffer[POINT_CAPACITY];
 static struct lower_entry head_buffer[HEAD_CAPACITY];
+static struct lower_assumption assumption_buffer[ASSUMPTION_CAPACITY];
 static uint8_t checked_buffer[2][CHECKED_CAPACITY];
 static _Alignas(16) uint8_t work_buffer[LOWER_WORK_BYTES];
 
@@ -106,6 +109,23 @@ static bool is_ec(void *context, uint64_t va)
     return va < 1ull << 47 && aspace_is_ec(r->p->as, va);
 }
 
+// The eight bytes at va, if they belong to an image and nobody may store there; from now on it is seen when that changes.
+static bool constant_at(struct emu_process *p, uint64_t va, uint64_t *value)
+{
+    uint64_t page = va & ~(PAGE_BYTES - 1);
+    struct vm_info info;
+    return va % 8 == 0 && page < 1ull << 47 && !NT_ERROR(aspace_query(p->as, page, &info)) && info.type == MEM_IMAGE
+           && aspace_code_page(p->as, page) == CODE_READ_ONLY && !versions_restless(p, page) && watch(p, page)
+           // Again: watched since, so what it is now it stays until the hook is called.
+           && aspace_code_page(p->as, page) == CODE_READ_ONLY && aspace_read(p->as, va, value, 8, ACCESS_READ) == 8;
+}
+
+static bool constant(void *context, uint64_t va, uint64_t *value)
+{
+    struct reading *r = context;
+    return constant_at(r->p, va, value);
+}
+
 void exception_access(struct exception *e, uint64_t rip, unsigned kind, uint64_t address)
 {
     *e = (struct exception){ .code = STATUS_ACCESS_VIOLATION, .parameter_count = 2, .address = rip,
@@ -133,7 +153,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
     bool shared = kind == TRANSLATE_SHARED, once = kind == TRANSLATE_ONCE || kind == TRANSLATE_STEP, verify = kind == TRANSLATE_VERIFIED;
     struct code_cache *cache = shared ? shared_cache(p) : &p->private_cache;
     struct reading reading = { .p = p, .cache = cache, .shared = shared, .watch = !once, .verify = verify };
-    struct code_source source = { read_code, is_ec, &reading };
+    struct code_source source = { read_code, is_ec, &reading, once || verify ? NULL : constant };
     struct lower_config config = { .features = emu_features, .model = p->model, .fp_model = p->fp_model,
                                    .stub_indirect = kind == TRANSLATE_STEP ? EMU_STUB_ADDRESS(EMU_STUB_STEP) : stub_second(p),
                                    .stub_return = kind == TRANSLATE_STEP ? 0 : stub_return(p),
@@ -151,6 +171,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
             .code = (uint32_t *)kernel, .code_capacity = room / 4, .entries = entry_buffer, .entry_capacity = ENTRY_CAPACITY,
             .exits = exit_buffer, .exit_capacity = EXIT_CAPACITY, .points = point_buffer, .point_capacity = POINT_CAPACITY,
             .heads = head_buffer, .head_capacity = HEAD_CAPACITY,
+            .assumptions = assumption_buffer, .assumption_capacity = ASSUMPTION_CAPACITY,
             .checked = checked_buffer[0], .checked_mask = checked_buffer[1], .checked_capacity = CHECKED_CAPACITY,
             .work = work_buffer };
         reading.page_count = 0;
@@ -179,6 +200,8 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
         return no_room(cache, exception, rip);
     (*out)->holds_frames = shared;
     if (shared)
+        map_put(&p->fits, (*out)->code_va, *out);
+    if (shared)
         for (uint32_t i = 0; i < reading.page_count; i++)
             frame_share(reading.pages[i].frame);     // the frame stays what it was as long as the translation stands
     p->counters.x64_instructions_translated += result.x64_instructions;
@@ -189,7 +212,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
     return NT_ERROR(status) ? exhausted(exception, rip, status) : EMU_RESUME;
 }
 
-// May this process run a region of the shared cache: are its pages there what the region was made from?
+// May this process run a region of the shared cache: is in its memory what the region was made from?
 static bool region_fits(struct emu_process *p, const struct region *region)
 {
     for (uint32_t i = 0; i < region->page_count; i++) {
@@ -197,6 +220,49 @@ static bool region_fits(struct emu_process *p, const struct region *region)
         if (!executable(p, page->va) || aspace_frame(p->as, page->va) != page->frame || !watch(p, page->va))
             return false;
     }
+    for (uint32_t i = 0; i < region->assumption_count; i++) {
+        uint64_t value;
+        if (!constant_at(p, region->assumptions[i].va, &value) || value != region->assumptions[i].value)
+            return false;
+    }
+    return true;
+}
+
+// The same for it and all that can be reached from it by links.
+static bool all_fit(struct emu_process *p, struct region *first)
+{
+    if (map_get(&p->fits, first->code_va))
+        return true;
+    bool fit = map_put(&p->fits, first->code_va, first);
+    struct region *last = first;
+    first->next_fitting = NULL;
+    for (struct region *region = first; region && fit; region = region->next_fitting) {
+        fit = region_fits(p, region);
+        for (uint32_t i = 0; i < region->link_count && fit; i++) {
+            struct region *to = region->links[i].to;
+            if (!to || map_get(&p->fits, to->code_va))
+                continue;
+            fit = map_put(&p->fits, to->code_va, to);
+            to->next_fitting = NULL;
+            last = last->next_fitting = to;
+        }
+    }
+    for (struct region *region = first; region && !fit; region = region->next_fitting)
+        map_remove(&p->fits, region->code_va);
+    return fit;
+}
+
+bool translate_may_link(struct emu_process *p, const struct region *from, struct region *to)
+{
+    if (!to || from->dead || to->dead)
+        return false;
+    if (from->cache == &p->private_cache)
+        return true;
+    if (to->cache != from->cache)
+        return false;
+    for (struct emu_process *other = emu_processes; other; other = other->next)
+        if (other->shares && map_get(&other->fits, from->code_va) && !all_fit(other, to))
+            return false;
     return true;
 }
 
@@ -243,7 +309,7 @@ enum emu_outcome translate_find(struct emu_process *p, uint64_t rip, uint64_t *c
     if (!*region && p->shares) {
         struct code_cache *shared = shared_cache(p);
         *region = map_get(&shared->by_rip, rip);
-        if (*region && !region_fits(p, *region))
+        if (*region && !all_fit(p, *region))
             *region = NULL;
         if (*region && NT_ERROR(cache_map(shared, p->as, &p->shared_mapped[shared_index(p)])))
             return exhausted(out, rip, STATUS_NO_MEMORY);

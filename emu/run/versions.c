@@ -63,6 +63,12 @@ bool versions_hot(struct emu_process *p, uint64_t page)
     return aspace_code_page(p->as, page) == CODE_SHARED;
 }
 
+bool versions_restless(struct emu_process *p, uint64_t page)
+{
+    const struct hot_page *hot = map_get(&p->hot, page);
+    return hot && hot->heat >= HOT_AFTER;
+}
+
 bool versions_loose(struct emu_process *p, uint64_t va, unsigned bytes)
 {
     for (unsigned i = 0; i < bytes; i++) {

@@ -42,7 +42,7 @@ int main(int argc, char **argv)
         .model = strcmp(argv[3], "tso") ? MODEL_PLAIN : MODEL_TSO, .code_va = 0x7ffd00100000, .stub_indirect = 0x7ffd00000020, .stub_return = 0x7ffd00000180 };
     if (atoi(argv[4]))
         config.features.lse = config.features.lse2 = config.features.lrcpc = config.features.lrcpc2 = config.features.flagm = config.features.flagm2 = true;
-    const struct code_source source = { read_code, is_ec, NULL };
+    const struct code_source source = { read_code, is_ec, NULL, NULL };
     struct lower_result result = { .code = words, .code_capacity = sizeof words / sizeof *words, .entries = entries, .entry_capacity = 2048,
                                    .exits = exits, .exit_capacity = 2048, .points = points, .point_capacity = 8192, .work = work };
     enum lower_status status = lower_region(&config, &source, BASE + strtoull(argv[2], NULL, 0), &result);

@@ -28,7 +28,7 @@ static void count(const struct lower_config *config, const uint8_t *code, size_t
     bytes = sequence;
     byte_count = length + 5;
 
-    const struct code_source source = { read_code, is_ec, NULL };
+    const struct code_source source = { read_code, is_ec, NULL, NULL };
     struct lower_result result = { .code = words, .code_capacity = sizeof words / sizeof *words, .entries = entries, .entry_capacity = 512,
                                    .exits = exits, .exit_capacity = 512, .points = points, .point_capacity = 4096, .work = work };
     enum lower_status status = lower_region(config, &source, BASE, &result);

@@ -135,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     memcpy(&h, data, sizeof h);
     struct code code = { data + sizeof h, size - sizeof h, bases[h.variant >> 4 & 7] + (h.page_offset << 4), h.ec_page };
-    struct code_source source = { read_code, is_ec, &code };
+    struct code_source source = { read_code, is_ec, &code, NULL };
     struct lower_config config = configure(&h);
     uint64_t rip = code.va + h.entry % code.size;
     uint8_t byte;

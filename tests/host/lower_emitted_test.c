@@ -67,7 +67,7 @@ static void lower(struct code *code, uint64_t rip, unsigned variant, uint32_t ma
     static struct lower_point points[8192];
     static _Alignas(16) uint8_t work[LOWER_WORK_BYTES];
     struct lower_config config = configure(variant, max_instructions);
-    struct code_source source = { read_code, is_ec, code };
+    struct code_source source = { read_code, is_ec, code, NULL };
     struct lower_result r = { .code = words, .code_capacity = 1 << 16, .entries = entries, .entry_capacity = 512, .exits = exits,
                               .exit_capacity = 2048, .points = points, .point_capacity = 8192, .work = work };
     enum lower_status status = lower_region(&config, &source, rip, &r);

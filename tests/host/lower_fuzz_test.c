@@ -34,7 +34,7 @@ static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
     return n;
 }
 static bool is_ec(void *context, uint64_t va) { (void)context; return (va >> 12 & 15) == 5; }
-static const struct code_source source = { read_code, is_ec, 0 };
+static const struct code_source source = { read_code, is_ec, 0, NULL };
 
 static struct lower_result result(void)
 {

@@ -97,7 +97,7 @@ static struct lower_result *lower(struct sequence *s, unsigned core, unsigned va
     if (variant & UNALIGNED)
         config.is_unaligned = always;
     s->bytes[s->size] = 0xcc;
-    struct code_source source = { read_code, is_ec, s };
+    struct code_source source = { read_code, is_ec, s, NULL };
     return lower_region(&config, &source, SITE, &r) == LOWER_OK ? &r : NULL;
 }
 

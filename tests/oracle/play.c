@@ -75,7 +75,7 @@ static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
     return n;
 }
 static bool never_ec(void *context, uint64_t va) { (void)context, (void)va; return false; }
-static const struct code_source source = { read_code, never_ec, 0 };
+static const struct code_source source = { read_code, never_ec, 0, NULL };
 
 // Address of the arm64 code for rip; 0: not executable; complaint set: cannot be translated. `once`: this one instruction alone.
 static uint64_t translate(uint64_t rip, bool once)
