@@ -204,6 +204,8 @@ struct lower_context {
     uint16_t read;                  // those of them that x64 code, a trap or the kernel may read: the others need only a recipe
     uint8_t temps;
     bool returning;                 // the RET being lowered: its target is in x9, off the stack
+    bool stack_run;                 // SP does not change now; rsp is SP + `rsp`
+    int32_t rsp;
     bool unaligned;                 // no LDAR and STLR for it
     uint32_t bound;                 // where a label was bound last: what was emitted before need not have been executed (order.c)
     uint8_t loose;                  // its fields that are read at run time: in x30 and x6 until it is done
@@ -330,7 +332,9 @@ struct lower_rmw lower_rmw_begin(struct lower_context *cx, const struct x64_insn
 struct lower_rmw lower_rmw_begin_at(struct lower_context *cx, const struct x64_insn *insn, unsigned bytes, struct lower_mem at);  // locked: at is just a register
 void lower_rmw_end(struct lower_context *cx, const struct lower_rmw *w, a64_reg value);
 bool lower_is_pair(const struct lower_context *cx, const struct lower_insn *first, const struct lower_insn *second);    // lower_stack.c
-bool lower_is_epilogue(const struct lower_context *cx);
+bool lower_is_epilogue(const struct lower_context *cx, const struct lower_insn *insn);    // insn: what comes before it
+unsigned lower_stack_run(const struct lower_context *cx, const struct lower_insn *insn, unsigned count);
+void lower_stack_settle(struct lower_context *cx);             // ends a run: SP is rsp
 void lower_pair(struct lower_context *cx, const struct lower_insn *first, const struct lower_insn *second);
 a64_reg lower_flags_word(struct lower_context *cx, bool all);                               // lower_stack.c
 void lower_flags_from_word(struct lower_context *cx, a64_reg r, bool overflow);

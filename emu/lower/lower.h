@@ -74,9 +74,10 @@ struct lower_exit  { uint64_t target; uint32_t site, rectifier, stub; bool call,
 struct lower_assumption { uint64_t va, value; };
 // From `offset` (inclusive) up to the next point's offset the x64 instruction at rip executes. `recipe` says how the
 // architectural flags are found at a fault there (see lower_recover).
+// rsp: what SP lacks of it there, because the accesses of several PUSHes and POPs come before SP changes (lower_stack.c).
 // retry: if not 0, a fault there is not to be shown: the thread goes on at this offset, with all registers as they are, and will be at
 // the same access again with exact state (lower_chain.c, lower_x87.c).
-struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; uint32_t retry; };
+struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; uint32_t retry; int32_t rsp; };
 
 struct lower_result {
     // Buffers and capacities: the caller's. Counts: filled in.
@@ -115,7 +116,7 @@ struct x64_insn;
 uint8_t lower_loose_fields(const struct x64_insn *insn);
 
 // Exact x64 flags at a point, from the saved arm64 state of a thread stopped there: fills *eflags with CF PF AF ZF SF OF
-// (bit positions of RFLAGS). x[31] = general registers x0..x30; nzcv in bits 31:28. DF is the caller's business.
+// (bit positions of RFLAGS). x[31] = general registers x0..x30; sp is rsp; nzcv in bits 31:28. DF is the caller's business.
 void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], uint64_t sp, uint32_t nzcv, uint32_t *eflags);
 // The point, for a thread that has popped eight bytes since.
 void lower_point_popped(struct lower_point *point);

@@ -203,13 +203,14 @@ static bool atomic_add(struct lower_context *cx, const struct x64_insn *insn, bo
 
 static bool add_rsp(struct lower_context *cx, bool sub, struct operand o)
 {
-    if (!(cx->live & X64_ARITH_FLAGS)) {
-        add_sub(cx, sub, false, A64_X, A64_SP, A64_SP, o);
-        return true;
-    }
-    if (!sub && o.imm && o.value < 0x10000 && o.value % 8 == 0 && a64_addsub_imm_ok(o.value) && lower_is_epilogue(cx)) {
-        add_sub(cx, false, false, A64_X, A64_SP, A64_SP, o);
-        cx->flags = (struct lower_flags){ .nz = NZ_SP, .sp_added = (uint16_t)o.value };
+    bool dead = !(cx->live & X64_ARITH_FLAGS);
+    if (dead || (!sub && o.imm && o.value < 0x10000 && o.value % 8 == 0 && a64_addsub_imm_ok(o.value) && lower_is_epilogue(cx, cx->insn))) {
+        if (cx->stack_run)
+            cx->rsp += (int32_t)(sub ? 0 - o.value : o.value);
+        else
+            add_sub(cx, sub, false, A64_X, A64_SP, A64_SP, o);
+        if (!dead)
+            cx->flags = (struct lower_flags){ .nz = NZ_SP, .sp_added = (uint16_t)o.value };
         return true;
     }
     add_sub(cx, sub, true, A64_X, X23, A64_SP, o);

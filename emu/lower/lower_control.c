@@ -143,6 +143,10 @@ bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
         cx->returning = false;
         if (extra)
             lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra);
+    } else if (cx->stack_run) {
+        lower_pop(cx, 8, 9);
+        cx->rsp += (int32_t)extra;
+        lower_stack_settle(cx);
     } else if (extra) {
         lower_load(cx, 3, A64_ZERO, 9, lower_mem_register(A64_SP));
         lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra + 8);

@@ -73,15 +73,59 @@ void lower_pair(struct lower_context *cx, const struct lower_insn *first, const 
 }
 
 // Whether nothing but POPs of whole registers comes before the RET that ends the block: NZ_SP holds from here on.
-bool lower_is_epilogue(const struct lower_context *cx)
+bool lower_is_epilogue(const struct lower_context *cx, const struct lower_insn *insn)
 {
-    const struct lower_insn *insn = cx->insn + 1, *end = &cx->work->insns[cx->block->first] + cx->block->count;
-    if (!cx->config->stub_return || cx->config->verify || insn >= end || end - insn > 16)
+    const struct lower_insn *end = &cx->work->insns[cx->block->first] + cx->block->count;
+    if (!cx->config->stub_return || cx->config->verify || ++insn >= end || end - insn > 16)
         return false;
     for (; insn < end - 1; insn++)
         if (insn->x.op != X64_POP || insn->x.opsize != 8 || !lower_is_low(&insn->x.opd[0]))
             return false;
     return insn->x.op == X64_RET && insn->x.opsize == 8 && !insn->x.operand_count;
+}
+
+// ADD or SUB of a constant to rsp whose flags cost nothing: nobody looks, or NZ_SP tells them. How much, or 0.
+static int64_t moves_rsp(const struct lower_context *cx, const struct lower_insn *insn)
+{
+    const struct x64_insn *x = &insn->x;
+    if ((x->op != X64_ADD && x->op != X64_SUB) || x->opsize != 8 || x->opd[0].kind != X64_OPD_GPR || x->opd[0].reg != X64_RSP || x->opd[1].kind != X64_OPD_IMM)
+        return 0;
+    int64_t value = x->opd[1].value;
+    if (insn->live & X64_ARITH_FLAGS && !(x->op == X64_ADD && value > 0 && value % 8 == 0 && lower_is_epilogue(cx, insn)))
+        return 0;
+    return x->op == X64_ADD ? value : -value;
+}
+
+// With LRCPC2 under TSO a PUSH or POP is one word if SP does not change: LDAPUR or STLUR, at an offset. So of a run of PUSHes and POPs of whole
+// registers, ADD and SUB of rsp and a RET at its end the accesses are made one by one, and SP changes once, at the end. At a fault in it rsp is
+// SP + lower_point.rsp. The length of the run that begins here, 0 if it would save nothing.
+unsigned lower_stack_run(const struct lower_context *cx, const struct lower_insn *insn, unsigned count)
+{
+    unsigned n, accesses = 0;
+    int64_t rsp = 0;
+    if (!lower_tso(cx) || !cx->config->features.lrcpc2 || cx->config->verify)
+        return 0;
+    for (n = 0; n < count; n++, insn++) {
+        const struct x64_insn *x = &insn->x;
+        bool whole = x->opsize == 8 && (lower_is_low(&x->opd[0]) || (x->op == X64_PUSH && x->opd[0].kind == X64_OPD_IMM));
+        int64_t moved = moves_rsp(cx, insn), at = x->op == X64_PUSH ? rsp - 8 : rsp;
+        bool access = (x->op == X64_RET && x->opsize == 8) || ((x->op == X64_PUSH || x->op == X64_POP) && whole);
+        if (access ? !a64_ldst_simm_ok(at) : !moved || rsp + moved > 4095 || rsp + moved < -4095)
+            break;
+        accesses += access;
+        rsp = !access ? rsp + moved : x->op == X64_PUSH ? at : at + 8;
+        if (x->op == X64_RET)
+            return n ? n + 1 : 0;
+    }
+    return accesses && n > 1 ? n : 0;
+}
+
+void lower_stack_settle(struct lower_context *cx)
+{
+    if (cx->rsp)
+        lower_add_imm(cx, A64_X, A64_SP, A64_SP, cx->rsp);
+    cx->rsp = 0;
+    cx->stack_run = false;
 }
 
 // rflags as PUSHF shows them: bit 1 and IF set. LAHF uses the low byte.

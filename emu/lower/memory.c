@@ -243,6 +243,11 @@ void lower_store_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, s
 // The writeback of a pre- or post-indexed access does not happen when the access faults.
 void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt)
 {
+    if (cx->stack_run) {
+        cx->rsp -= (int32_t)bytes;
+        lower_store(cx, lower_log2(bytes), rt, (struct lower_mem){ .base = A64_SP, .index = A64_ZR, .offset = cx->rsp });
+        return;
+    }
     if (lower_tso(cx))
         lower_order_stores(cx);
     a64_str_pre(cx->b, lower_log2(bytes), rt, A64_SP, -(int64_t)bytes);
@@ -250,9 +255,14 @@ void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt)
 
 void lower_pop(struct lower_context *cx, unsigned bytes, a64_reg rt)
 {
-    a64_ldr_post(cx->b, lower_log2(bytes), A64_ZERO, rt, A64_SP, bytes);
     if (cx->flags.nz == NZ_SP)
         cx->flags.sp_popped++;
+    if (cx->stack_run) {
+        lower_load(cx, lower_log2(bytes), A64_ZERO, rt, (struct lower_mem){ .base = A64_SP, .index = A64_ZR, .offset = cx->rsp });
+        cx->rsp += (int32_t)bytes;
+        return;
+    }
+    a64_ldr_post(cx->b, lower_log2(bytes), A64_ZERO, rt, A64_SP, bytes);
     if (lower_tso(cx))
         a64_dmb(cx->b, A64_ISHLD);
 }

@@ -52,7 +52,7 @@ void lower_b_cond(struct lower_context *cx, enum a64_cond cond, uint32_t label)
 static void point(struct lower_context *cx, uint64_t rip)
 {
     struct lower_result *r = cx->result;
-    struct lower_point p = { .rip = rip, .offset = cx->b->count * 4, .recipe = lower_recipe(&cx->flags) };
+    struct lower_point p = { .rip = rip, .offset = cx->b->count * 4, .recipe = lower_recipe(&cx->flags), .rsp = cx->rsp };
     if (r->point_count && r->points[r->point_count - 1].offset == p.offset) {
         r->points[r->point_count - 1] = p;      // the instruction before it emitted nothing
         return;
@@ -485,10 +485,22 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     point(cx, k->rip);
     if (enters && !cx->config->verify)
         entry(cx, k, call);
+    unsigned stack_run = 0;
     for (unsigned j = 0; j < k->count; j++) {
         if (cx->config->verify && (j || !enters || k->predecessors))
             lower_verify_segment(cx, k, j);
         const struct lower_insn *insn = &cx->work->insns[k->first + j];
+        if (!stack_run) {
+            stack_run = lower_stack_run(cx, insn, k->count - j);
+            cx->stack_run = stack_run;
+        }
+        if (stack_run) {
+            if (!lower_instruction(cx, insn))
+                return;
+            if (!--stack_run)
+                lower_stack_settle(cx);
+            continue;
+        }
         if (j + 1 < k->count && lower_is_pair(cx, insn, insn + 1)) {
             lower_two(cx, insn);
             lower_width_after(cx, &insn[0].x);

@@ -431,6 +431,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
         return;
     }
     struct lower_point at = *p;
+    u->uc_mcontext.sp += (uint64_t)(int64_t)p->rsp;
     unsigned done = number == SIGILL ? 0 : split_pair(u, p);
     if (done)
         lower_point_popped(&at);
