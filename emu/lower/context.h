@@ -352,6 +352,12 @@ bool lower_join_fits(const struct lower_context *cx, int block);        // wheth
 uint32_t lower_join_label(struct lower_context *cx, int version);       // to branch to
 int  lower_join_next(struct lower_context *cx);                 // one that is not emitted yet, in the order of addresses; -1: none
 
+// ---- discover.c
+// The eight bytes at va, if they are known: the region assumes them from then on.
+bool lower_assume(struct lower_context *cx, uint64_t va, uint64_t *value);
+// The entry thunk of an EC function, which the word before it names (ARM64EC ABI conventions, "Entry thunks"); it is assumed.
+bool lower_assume_thunk(struct lower_context *cx, uint64_t function, uint64_t *thunk);
+
 // ---- region.c
 uint32_t lower_label(struct lower_context *cx);
 void lower_bind(struct lower_context *cx, uint32_t label);

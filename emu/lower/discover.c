@@ -77,32 +77,46 @@ static enum x64_status fetch(struct lower_context *cx, uint64_t rip, struct lowe
     return status;
 }
 
-// The eight bytes at va as a user address, if they are known: the region assumes them from then on.
-static bool assume_target(struct lower_context *cx, uint64_t va, uint64_t *target)
+bool lower_assume(struct lower_context *cx, uint64_t va, uint64_t *value)
 {
     struct lower_result *r = cx->result;
     uint32_t i = 0;
     while (i < r->assumption_count && r->assumptions[i].va != va)
         i++;
-    struct lower_assumption known = i < r->assumption_count ? r->assumptions[i] : (struct lower_assumption){ .va = va };
-    bool added = i == r->assumption_count;
-    if (added && (i >= r->assumption_capacity || !cx->source->constant(cx->source->context, va, &known.value)))
-        return false;
-    if (known.value >> 47)
-        return false;
-    if (added)
-        r->assumptions[r->assumption_count++] = known;
-    *target = known.value;
+    if (i == r->assumption_count) {
+        uint64_t is;
+        if (!cx->source->constant || cx->config->verify || cx->config->step || i >= r->assumption_capacity
+            || !cx->source->constant(cx->source->context, va, &is))
+            return false;
+        r->assumptions[r->assumption_count++] = (struct lower_assumption){ .va = va, .value = is };
+    }
+    *value = r->assumptions[i].value;
     return true;
+}
+
+bool lower_assume_thunk(struct lower_context *cx, uint64_t function, uint64_t *thunk)
+{
+    uint64_t va = (function - 4) & ~7ull, value;
+    if (function % 4 || va >> 12 != function >> 12 || !lower_assume(cx, va, &value) || !cx->source->is_ec(cx->source->context, function))
+        return false;
+    for (uint32_t i = 0; i < cx->result->assumption_count; i++)
+        if (cx->result->assumptions[i].va == va)
+            cx->result->assumptions[i].ec = true;
+    uint32_t word = (uint32_t)(value >> (function % 8 ? 0 : 32));
+    *thunk = function + (uint64_t)(int32_t)(word & ~3u);
+    return (word & 3) == 1;
 }
 
 // A jump or call through an import slot or another place that does not change: where it goes.
 static bool slot_target(struct lower_context *cx, const struct x64_insn *insn, uint64_t *target)
 {
-    bool constant = cx->source->constant && !cx->config->verify && !cx->config->step && insn->opd[0].kind == X64_OPD_MEM
-                    && insn->opd[0].size == 8 && insn->mem.base == X64_REG_RIP && insn->mem.segment == X64_SEGMENT_NONE
-                    && insn->mem.address_size == 8;
-    return constant && assume_target(cx, insn->mem.address, target);
+    uint64_t value;
+    bool slot = insn->opd[0].kind == X64_OPD_MEM && insn->opd[0].size == 8 && insn->mem.base == X64_REG_RIP
+                && insn->mem.segment == X64_SEGMENT_NONE && insn->mem.address_size == 8;
+    if (!slot || !lower_assume(cx, insn->mem.address, &value) || value >> 47)
+        return false;
+    *target = value;
+    return true;
 }
 
 // Where a jump or call to rip really goes: over `jmp [import slot]` and the fast-forward sequence by which an ARM64X image exports a

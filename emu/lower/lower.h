@@ -46,6 +46,7 @@ struct lower_config {
     uint64_t code_va;          // EL0 address the first code word will run at
     uint64_t stub_indirect;    // EMU_STUB_SECOND, or with `step` EMU_STUB_STEP: within +-128 MiB of code_va
     uint64_t stub_return;      // EMU_STUB_RETURN of it, likewise; 0: no shadow stack
+    uint64_t stub_call_ec;     // EMU_STUB_CALL_EC, likewise; 0: calls of EC code are indirect ones
     bool step;                 // one round of a REP string instruction at a time: all of them by the kernel
     uint8_t x87_depth;         // a guess: how many x87 stack registers are in use at the address (lower_x87.c)
     uint32_t max_instructions; // bound of a region; 0: default (1 is legal and used by tests)
@@ -70,8 +71,8 @@ enum lower_entry_flags { ENTRY_R, ENTRY_F, ENTRY_N };
 struct lower_entry { uint64_t rip; uint32_t offset, call; uint8_t flags; };        // enum lower_entry_flags
 enum { LOWER_NO_CALL = 0xffffffff };
 struct lower_exit  { uint64_t target; uint32_t site, rectifier, stub; bool call, paired; };
-// The region holds as long as the eight bytes at va are this.
-struct lower_assumption { uint64_t va, value; };
+// The region holds as long as the eight bytes at va are this, and with `ec` in a page of EC code.
+struct lower_assumption { uint64_t va, value; bool ec; };
 // From `offset` (inclusive) up to the next point's offset the x64 instruction at rip executes. `recipe` says how the
 // architectural flags are found at a fault there (see lower_recover).
 // rsp: what SP lacks of it there, because the accesses of several PUSHes and POPs come before SP changes (lower_stack.c).

@@ -78,6 +78,25 @@ static void push_both(struct lower_context *cx, const struct x64_insn *insn)
     push_shadow(cx);
 }
 
+// A call of an EC function whose entry thunk is known, and whose return looks at no flags. They are lost.
+static bool call_ec(struct lower_context *cx, const struct x64_insn *insn)
+{
+    uint64_t function = cx->block->taken_rip, thunk;
+    int back = cx->block->back;
+    if (!cx->config->stub_call_ec || back < 0 || cx->work->blocks[back].read_in || !lower_assume_thunk(cx, function, &thunk))
+        return false;
+    cx->temps = 2;                      // x10, x11
+    lower_const(cx, 10, insn->rip + insn->length);
+    struct lower_mem top = lower_mem_register(A64_SP);
+    top.offset = -8;
+    lower_store(cx, 3, 10, top);
+    push_shadow(cx);
+    lower_const(cx, 9, function);
+    lower_const(cx, 11, thunk);
+    a64_b(cx->b, (int64_t)(cx->config->stub_call_ec - (cx->config->code_va + cx->b->count * 4ull)));
+    return true;
+}
+
 bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
 {
     if (cx->loose & LOOSE_REL) {
@@ -102,8 +121,11 @@ bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
         return true;
     }
     if (cx->block->end == END_CALL) {
+        bool ec = cx->source->is_ec(cx->source->context, cx->block->taken_rip);
+        if (ec && call_ec(cx, insn))
+            return true;
         push_return(cx, insn);
-        if (cx->block->back >= 0 && !cx->source->is_ec(cx->source->context, cx->block->taken_rip)) {
+        if (cx->block->back >= 0 && !ec) {
             lower_go_call(cx, cx->block->back, cx->block->taken_rip);
             return true;
         }

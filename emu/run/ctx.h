@@ -43,8 +43,8 @@
 #define CTX_EFLAGS_KEPT     0x74   // u32: CTX_KEPT_BITS, as POPF or a context set them; nothing here looks at them but PUSHF
 #define CTX_FP_WATCH        0x78   // u32: bits of FPSR that send an instruction to the kernel (FP_EXACT, emu/lower/lower_exact.c)
 #define CTX_FP_EXACT        0x7c   // u32: CTX_FORM_EXACT if x64 code of this thread runs in FP_EXACT, for good; else CTX_FORM_AFP if the core has that, or 0
-#define CTX_SWITCHES        0x80   // u64: transitions between x64 and EC code
-#define CTX_FP_FORM         0x88   // u32: 0 while FPCR and FPSR are as native code wants them, or one of:
+#define CTX_SWITCHES        0x80   // u64: transitions between x64 and EC code; a call counts with its return, when it is made
+#define CTX_FP_FORM         0x88   // u32, and 0 behind it: 0 while FPCR and FPSR are as native code wants them, or one of:
 #define CTX_FORM_EXACT      1      // as FP_EXACT wants them
 #define CTX_FORM_AFP        4      // as native code does, and FPCR has CTX_FPCR_AFP
 #define CTX_FPCR_AFP        6      // AH and NEP: x64's choice of NaNs, and scalar results keep the rest of the register (FEAT_AFP)

@@ -17,6 +17,13 @@
     .global emu_stubs_start, emu_stubs_end
 emu_stubs_start:
 
+    // x28 = CPU area. Counts a call and its return, and takes CTX_FP_FORM, which becomes 0, into x\form; uses x12.
+    .macro count_call form
+    ldp x12, x\form, [x28, #CTX_SWITCHES]
+    add x12, x12, #2
+    stp x12, xzr, [x28, #CTX_SWITCHES]
+    .endm
+
     .macro slot target
     .balign 32
     b \target
@@ -26,7 +33,17 @@ emu_stubs_start:
     slot stub_miss
     slot stub_dispatch
     slot stub_call_no_redirect
-    slot stub_ret
+    .balign 32
+    // Entry thunk's epilogue: lr = x64 return address (or EMU_RET_BYTE), already popped from the stack.
+stub_ret:
+    mov x9, x30                     // stub_enter_ec may come next
+    ldr x28, [x18, #TEB_CPU_AREA]
+    ldp x10, x11, [x14], #16
+    ldr w12, [x28, #CTX_FP_EXACT]
+    sub x10, x10, x9
+    cbnz w12, return_form
+    cbnz x10, return_miss
+    ret x11
     slot stub_x64_jump
     .balign 32
 stub_check_icall:                   // EC code is known by its page's byte. What faults here has read 0 (emu_state)
@@ -47,6 +64,17 @@ stub_check_icall:                   // EC code is known by its page's byte. What
     slot stub_second
     slot stub_enter
     .balign 32
+
+    // A CALL of translated code (lower_control.c): x9 = EC function, x11 = its entry thunk, x10 = x64 return address, which is below
+    // the stack pointer; the shadow entry is made.
+stub_call_ec:
+    mov x4, sp                      // home area: arguments from [x4 + 0x20]
+    tst x4, #15
+    b.ne call_unaligned
+    mov x30, x10
+    count_call 16
+    cbnz w16, call_form
+    br x11
 
 stub_miss:
     svc #SVC_EMU_MISS               // the kernel resumes at the target's code
@@ -195,17 +223,14 @@ exact_from_native:
     msr s3_3_c4_c4_1, x\t           // FPSR
     .endm
 
-    // The other way, before native code runs; x12, x15 and x16 change.
-    .macro enter_native
-    ldr w12, [x28, #CTX_FP_FORM]
-    cbz w12, 9f
-    str wzr, [x28, #CTX_FP_FORM]
-    tbz w12, #2, 8f                 // not CTX_FORM_AFP
+    // The other way, before native code runs: CTX_FP_FORM was w\w, not 0, and is 0 now. x12, x15 and x16 change.
+    .macro native_form w
+    tbz w\w, #2, 8f                 // not CTX_FORM_AFP
     mrs x12, s3_3_c4_c4_0
     and x12, x12, #~CTX_FPCR_AFP
     msr s3_3_c4_c4_0, x12
     b 9f
-8:  tbz w12, #1, 7f                 // not CTX_FORM_IE
+8:  tbz w\w, #1, 7f                 // not CTX_FORM_IE
     mrs x12, s3_3_c4_c4_1
     orr x12, x12, #1
     msr s3_3_c4_c4_1, x12
@@ -216,12 +241,6 @@ exact_from_native:
 9:
     .endm
 
-    .macro count_switch             // x28 = CPU area; uses x10
-    ldr x10, [x28, #CTX_SWITCHES]
-    add x10, x10, #1
-    str x10, [x28, #CTX_SWITCHES]
-    .endm
-
 // Exit thunk to x64: x9 = target, lr = return address inside the exit thunk, sp 16-aligned with the home area at [sp].
 stub_call_no_redirect:
     str x30, [sp, #-8]!
@@ -229,23 +248,22 @@ stub_call_no_redirect:
     adr x30, stub_enter_ec
     stp x10, x30, [x14, #-16]!
     ldr x28, [x18, #TEB_CPU_AREA]
-    count_switch
+    count_call 11                   // the form is 0: native code ran
     enter_x64
 
-// Entry thunk's epilogue: lr = x64 return address (or EMU_RET_BYTE), already popped from the stack.
-stub_ret:
-    mov x9, x30
-    ldr x28, [x18, #TEB_CPU_AREA]
-    count_switch
-    ldr w10, [x28, #CTX_FP_EXACT]
-    cbz w10, 2f
-    tbnz w10, #0, exact_from_native
-    afp_from_native
-2:  ldp x10, x11, [x14], #16
-    sub x10, x10, x9
-    cbnz x10, 1f
+return_form:
+    tbnz w12, #0, 1f
+    str w12, [x28, #CTX_FP_FORM]
+    mrs x12, s3_3_c4_c4_0           // FPCR
+    orr x12, x12, #CTX_FPCR_AFP
+    msr s3_3_c4_c4_0, x12
+    cbnz x10, return_miss
     ret x11
-1:  lsr x10, x9, #47
+1:  sub x14, x14, #16
+    b exact_from_native
+
+return_miss:
+    lsr x10, x9, #47
     cbz x10, stub_return
     sub x14, x14, #16
     b stub_dispatch
@@ -254,7 +272,6 @@ stub_ret:
 stub_x64_jump:
     str x30, [sp, #-8]!
     ldr x28, [x18, #TEB_CPU_AREA]
-    count_switch
     enter_x64
 
 // x64 control flow reached the EC address x9. Either it returns into an exit thunk, just behind `blr x16`, or it calls a
@@ -262,35 +279,42 @@ stub_x64_jump:
     .global emu_stub_enter_ec, emu_stub_enter_ec_end
 emu_stub_enter_ec:
 stub_enter_ec:
-    count_switch
     ldr w10, [x9, #-4]
-    movz w11, #0x0200
-    movk w11, #0xd63f, lsl #16      // blr x16
-    cmp w10, w11
-    b.eq 2f
     and w11, w10, #3
     cmp w11, #1
-    b.ne 3f
-    mov x11, sp
-    ldr x30, [x11]                  // the return address
-    add x4, x11, #8                 // home area: arguments from [x4 + 0x20]
+    b.ne 2f
+    ldr x30, [sp]                   // the return address
+    add x4, sp, #8                  // home area: arguments from [x4 + 0x20]
+    and w10, w10, #~3
+    add x11, x9, w10, sxtw
     tst x4, #15
     b.ne 1f
     mov sp, x4
-    and w10, w10, #~3
-    enter_native
-    add x10, x9, w10, sxtw
-    br x10
+    count_call 16
+    cbnz w16, call_form
+    br x11
 1:  // rsp was not 16-byte aligned + 8: leave the return address on the stack and come back through an x64 RET.
     movz x30, #0xf000               // EMU_RET_BYTE
     movk x30, #HIGH_STUBS, lsl #32
-    and w10, w10, #~3
-    enter_native
-    add x10, x9, w10, sxtw
-    br x10
-2:  enter_native
-    br x9
+    count_call 16
+    cbnz w16, call_form
+    br x11
+2:  movz w11, #0x0200
+    movk w11, #0xd63f, lsl #16      // blr x16
+    cmp w10, w11
+    b.ne 3f
+    ldr w11, [x28, #CTX_FP_FORM]
+    cbz w11, 4f
+    str wzr, [x28, #CTX_FP_FORM]
+    native_form 11
+4:  br x9
 3:  svc #SVC_EMU_BAD_EC
+call_form:
+    native_form 16
+    br x11
+call_unaligned:
+    sub sp, sp, #8
+    b stub_enter_ec
 emu_stub_enter_ec_end:
 
 // x11 = target, x10 = exit thunk. Out: x11 = EC code to call; x9 = x64 target when x11 is the exit thunk.

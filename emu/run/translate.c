@@ -157,6 +157,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
     struct lower_config config = { .features = emu_features, .model = p->model, .fp_model = p->fp_model,
                                    .stub_indirect = kind == TRANSLATE_STEP ? EMU_STUB_ADDRESS(EMU_STUB_STEP) : stub_second(p),
                                    .stub_return = kind == TRANSLATE_STEP ? 0 : stub_return(p),
+                                   .stub_call_ec = p->fp_model == FP_EXACT ? 0 : EMU_STUB_ADDRESS(EMU_STUB_CALL_EC),
                                    .step = kind == TRANSLATE_STEP, .max_instructions = instructions,
                                    .verify = verify, .x87_depth = p->x87_depth, .is_loose = is_loose, .is_unaligned = is_unaligned };
     struct lower_result result;
@@ -222,7 +223,8 @@ static bool region_fits(struct emu_process *p, const struct region *region)
     }
     for (uint32_t i = 0; i < region->assumption_count; i++) {
         uint64_t value;
-        if (!constant_at(p, region->assumptions[i].va, &value) || value != region->assumptions[i].value)
+        if (!constant_at(p, region->assumptions[i].va, &value) || value != region->assumptions[i].value
+            || (region->assumptions[i].ec && !aspace_is_ec(p->as, region->assumptions[i].va)))
             return false;
     }
     return true;

@@ -4,7 +4,7 @@
 #include "tests/host/check.h"
 
 enum { BASE = 0x140001000, THUNK = 0x140001800, SLOT = 0x140002000, OTHER = 0x140002008, EC_SLOT = 0x140002010, BAD_SLOT = 0x140002018, WRITABLE = 0x140003000 };
-static const uint64_t FAR_FUNCTION = 0x180001000, FAR_THUNK = 0x180001800, EC_BODY = 0x180010000, SEQUENCE = 0x180002000;
+static const uint64_t FAR_FUNCTION = 0x180001000, FAR_THUNK = 0x180001800, EC_BODY = 0x180010100, SEQUENCE = 0x180002000;
 
 static struct { uint64_t va; uint8_t bytes[32]; } memory[8];
 static unsigned memories;
@@ -32,7 +32,8 @@ static bool is_ec(void *context, uint64_t va) { (void)context; return va >> 12 =
 static bool constant(void *context, uint64_t va, uint64_t *value)
 {
     (void)context;
-    *value = va == SLOT ? FAR_FUNCTION : va == OTHER ? FAR_THUNK : va == EC_SLOT ? SEQUENCE : va == BAD_SLOT ? 0x800000000000 : 0;
+    *value = va == SLOT ? FAR_FUNCTION : va == OTHER ? FAR_THUNK : va == EC_SLOT ? SEQUENCE : va == BAD_SLOT ? 0x800000000000
+             : va == EC_BODY - 8 ? 0xffffff01deadbeef : va == EC_BODY - 0x28 ? 0xd63f020000000000 : 0;
     return *value;
 }
 
@@ -46,10 +47,13 @@ static void put(uint64_t va, const char *bytes, size_t count)
 }
 #define PUT(va, text) put(va, text, sizeof text - 1)
 
+static uint64_t call_ec;
+
 static struct lower_result lower(bool with_constants, bool verify, uint32_t capacity)
 {
     static uint8_t checked[2][1024];
-    struct lower_config c = { .code_va = 0x7ffd00100000, .stub_indirect = 0x7ffd00000000, .stub_return = 0x7ffd00000180, .verify = verify, .is_loose = is_loose };
+    struct lower_config c = { .code_va = 0x7ffd00100000, .stub_indirect = 0x7ffd00000000, .stub_return = 0x7ffd00000180,
+                              .stub_call_ec = call_ec, .verify = verify, .is_loose = is_loose };
     struct code_source source = { read_code, is_ec, 0, with_constants ? constant : 0 };
     struct lower_result r = { .code = words, .code_capacity = 4096, .entries = entries, .entry_capacity = 64, .exits = exits, .exit_capacity = 64,
                               .points = points, .point_capacity = 1024, .heads = heads, .head_capacity = 64, .work = work,
@@ -133,7 +137,7 @@ TEST(what_is_no_plain_slot_stays_as_it_is)
         memories = 0;
         put(BASE, codes[i], 7);
         struct lower_result r = lower(true, false, 2);
-        EXPECT_EQ(0, r.assumption_count);
+        EXPECT(i == 1 || r.assumption_count == 0);
         EXPECT(!exit_to(&r, FAR_FUNCTION) && !exit_to(&r, 0x800000000000));
     }
 }
@@ -142,10 +146,11 @@ TEST(a_fast_forward_sequence_is_passed_over)
 {
     memories = 0;
     PUT(BASE, "\xff\x15\x0a\x10\x00\x00\xc3");                                              // call [EC_SLOT]
-    PUT(SEQUENCE, "\x48\x8b\xc4\x48\x89\x58\x20\x55\x5d\xe9\xf2\xdf\x00\x00");              // ... jmp EC_BODY
+    PUT(SEQUENCE, "\x48\x8b\xc4\x48\x89\x58\x20\x55\x5d\xe9\xf2\xe0\x00\x00");              // ... jmp EC_BODY
     struct lower_result r = lower(true, false, 2);
     EXPECT(has_literal(&r, EC_BODY) && !has_literal(&r, SEQUENCE));
     EXPECT_EQ(0, r.exit_count);
+    EXPECT_EQ(1, r.assumption_count);
     // It leads to no EC code: just some code.
     memory[1].bytes[12] = 1;
     r = lower(true, false, 2);
@@ -155,6 +160,39 @@ TEST(a_fast_forward_sequence_is_passed_over)
     memory[1].bytes[3] = 0x90;
     r = lower(true, false, 2);
     EXPECT(exit_to(&r, SEQUENCE));
+}
+
+// Whether the code branches to the stub, not with link.
+static bool goes_to(const struct lower_result *r, uint64_t stub)
+{
+    for (uint32_t i = 0; i < r->code_count; i++)
+        if (words[i] >> 26 == 5 && 0x7ffd00100000 + i * 4ull + (uint64_t)((int64_t)((uint64_t)words[i] << 38) >> 36) == stub)
+            return true;
+    return false;
+}
+
+TEST(a_call_of_ec_code_goes_to_its_entry_thunk)
+{
+    static const uint64_t thunk = 0x180010100 - 0x100;
+    call_ec = 0x7ffd00000220;
+    memories = 0;
+    // call [EC_SLOT] ; xor eax, eax ; ret
+    PUT(BASE, "\xff\x15\x0a\x10\x00\x00\x31\xc0\xc3");
+    PUT(SEQUENCE, "\x48\x8b\xc4\x48\x89\x58\x20\x55\x5d\xe9\xf2\xe0\x00\x00");
+    struct lower_result r = lower(true, false, 2);
+    EXPECT(has_literal(&r, EC_BODY) && has_literal(&r, thunk) && goes_to(&r, call_ec));
+    EXPECT_EQ(2, r.assumption_count);
+    EXPECT(assumptions[1].va == EC_BODY - 8 && assumptions[1].ec && assumptions[1].value == 0xffffff01deadbeef);
+    // Flags are read after it: not this way.
+    memory[0].bytes[6] = 0x72, memory[0].bytes[7] = 0;                                      // jb +0
+    r = lower(true, false, 2);
+    EXPECT(!goes_to(&r, call_ec) && has_literal(&r, EC_BODY));
+    // What is called is where an exit thunk is returned to, and has no entry thunk.
+    memory[0].bytes[6] = 0x31, memory[0].bytes[7] = 0xc0;
+    memory[1].bytes[10] -= 0x20;
+    r = lower(true, false, 2);
+    EXPECT(!goes_to(&r, call_ec) && has_literal(&r, EC_BODY - 0x20));
+    call_ec = 0;
 }
 
 TEST_MAIN
