@@ -29,8 +29,8 @@ class Run(unittest.TestCase):
         self.assertEqual(self.tool.kernel_instructions(row), 600)
 
     def test_costs_of_passing_control(self):
-        # A round costs 2, a linked jump 1, a call 4, a return 5, LEA 1.
-        flows = {"base": 2, "near_jump": 2, "far_jump": 4, "call": 2 + 4 + 1 + 1, "call_return": 2 + 4 + 5, "indirect_jump": 7,
+        # A round costs 2, the callee's XOR 1, a linked jump 1, a call 4, a return 5, LEA 1.
+        flows = {"base": 2, "short_base": 3, "near_jump": 2, "far_jump": 5, "call": 3 + 4 + 1 + 1, "call_return": 3 + 4 + 5, "indirect_jump": 7,
                  "indirect_call": 20, "two_targets_base": 5, "two_targets": 12, "import_ec": 30, "import_x64": 12}
         costs = self.tool.flow_costs(flows)
         self.assertEqual(costs["linked direct jump"], 1)
