@@ -65,6 +65,7 @@ enum lower_cf {
     CF_REG,             // CF = OF = (all of nz_reg != 0) (NZ_LOGIC only)
     CF_NARROW,          // x23 is the sum or difference of zero-extended bytes or words: CF is the bit above them, OF follows from
                         // x23 and the operands that pa names (NZ_LOGIC of x23 only)
+    CF_X7_ROTATE,       // CF = bit 1 of x7, OF = bit 1 ^ bit 0, whatever V is (NZ_HW, NZ_LOGIC)
 };
 enum lower_pa {         // PF is the even parity of the low byte of P; AF is bit 4 of P ^ A, with
     PA_CANONICAL,       // P = x23, A = x24
@@ -75,6 +76,7 @@ enum lower_pa {         // PF is the even parity of the low byte of P; AF is bit
     PA_DOUBLE,          // P = a,   A = 0
     PA_NEG,             // P = a,   A = -a
     PA_FCMP,            // PF = V, AF = 0
+    PA_RESULT,          // P = a,   A = x24
 };
 struct lower_flags {
     uint8_t nz, nz_reg, nz_size;    // nz_size: log2 of the bytes, for NZ_LOGIC
@@ -297,6 +299,7 @@ void lower_flags_fcmp(struct lower_context *cx);                                
 void lower_flags_narrow(struct lower_context *cx, unsigned size, bool subs);
 // INC or DEC of the low `size` bytes gave r: SF, ZF, OF. CF stays, or is moved to where the register does not matter.
 void lower_flags_count(struct lower_context *cx, bool dec, a64_reg r, unsigned size);
+void lower_flags_rotate(struct lower_context *cx);                              // CF and OF are in x7 now (CF_X7_ROTATE); the others as they were
 void lower_carry_detach(struct lower_context *cx);                              // CF can be changed without harm to the other live flags
 void lower_flags_cf_x7(struct lower_context *cx);                               // CF is now bit 0 of x7; SF, ZF, OF as they were
 void lower_pa(struct lower_context *cx, enum lower_pa kind, a64_reg a, unsigned b);

@@ -20,7 +20,8 @@ static bool is_narrow(const struct lower_flags *f)
 // OF comes from what CF comes from.
 static bool overflow_with_carry(const struct lower_flags *f)
 {
-    return f->nz == NZ_LOGIC && (f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL || f->cf == CF_REG || f->cf == CF_NARROW);
+    return f->cf == CF_X7_ROTATE ||
+           (f->nz == NZ_LOGIC && (f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL || f->cf == CF_REG || f->cf == CF_NARROW));
 }
 
 const struct lower_flags lower_flags_at_entry = { .nz = NZ_HW, .cf = CF_INVERTED, .pa = PA_CANONICAL };
@@ -51,10 +52,21 @@ void lower_flags_narrow(struct lower_context *cx, unsigned size, bool subs)
 
 void lower_flags_count(struct lower_context *cx, bool dec, a64_reg r, unsigned size)
 {
+    if (cx->flags.cf == CF_X7_ROTATE)
+        cx->flags.cf = CF_ZERO;         // nobody looks
     cx->flags.nz = dec ? NZ_DEC : NZ_INC;
     cx->flags.nz_reg = r;
     cx->flags.nz_size = (uint8_t)lower_log2(size);
     cx->flags.hw_too = false;
+}
+
+void lower_flags_rotate(struct lower_context *cx)
+{
+    struct lower_flags *f = &cx->flags;
+    if (f->nz == NZ_INC || f->nz == NZ_DEC)
+        f->nz = NZ_LOGIC;               // as far as SF and ZF go
+    f->cf = CF_X7_ROTATE;
+    f->hw_too = f->hw_zc = false;
 }
 
 void lower_carry_detach(struct lower_context *cx)
@@ -143,6 +155,10 @@ static void pa_to_canonical(struct lower_context *cx)
         break;
     case PA_NEG:
         a64_sub_reg(b, A64_X, X24, A64_ZR, p, A64_LSL, 0);
+        if (p != X23)
+            a64_mov_reg(b, A64_X, X23, p);
+        break;
+    case PA_RESULT:
         if (p != X23)
             a64_mov_reg(b, A64_X, X23, p);
         break;
@@ -292,6 +308,22 @@ static void insert_x7(struct lower_context *cx, unsigned lsb, unsigned width, bo
     cx->temps = mark;
 }
 
+// C and V of NZCV from x7 as a rotation left it, N and Z kept.
+static void insert_rotate(struct lower_context *cx, bool inverted)
+{
+    struct a64_buf *b = cx->b;
+    uint8_t mark = cx->temps;
+    a64_reg t = lower_temp(cx), bits = lower_temp(cx);
+    a64_ubfx(b, A64_W, bits, X7, 1, 1);
+    a64_eor_reg(b, A64_W, bits, bits, X7, A64_LSL, 0);          // bit 0: OF, bit 1: CF
+    a64_mrs_nzcv(b, t);
+    a64_bfi(b, A64_X, t, bits, OF_BIT, 2);
+    if (inverted)
+        a64_eor_imm(b, A64_X, t, t, 1ull << CF_BIT);
+    a64_msr_nzcv(b, t);
+    cx->temps = mark;
+}
+
 static void flip_carry(struct lower_context *cx, bool keep_nz)
 {
     struct a64_buf *b = cx->b;
@@ -339,6 +371,11 @@ static void logic_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf w
     case CF_X7_SHR1:
         set_logic(cx, false);
         insert_x7(cx, OF_BIT, 2, inverted);
+        lower_flags_hw(cx, want);
+        return;
+    case CF_X7_ROTATE:
+        set_logic(cx, false);
+        insert_rotate(cx, inverted);
         lower_flags_hw(cx, want);
         return;
     case CF_NARROW:
@@ -398,6 +435,10 @@ void lower_flags_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf wa
     } else if (!keep_nz) {
         f->nz = NZ_HW;              // dead
     }
+    if (f->cf == CF_X7_ROTATE) {
+        insert_rotate(cx, want == CF_INVERTED);
+        lower_flags_hw(cx, want);
+    }
     if (!(mask & X64_CF) || f->cf == want)
         return;
     switch (f->cf) {
@@ -432,14 +473,16 @@ bool lower_flags_fit(const struct lower_flags *f, const struct lower_flags *g, u
         return false;
     if (live & FLAGS_PA || (narrow && live & FLAGS_NZ)) {
         static const bool one[] = { [PA_CMP] = true, [PA_ADD] = true, [PA_SUB] = true, [PA_LOGIC] = true, [PA_CMP_IMM] = true,
-                                    [PA_ADD_IMM] = true, [PA_SUB_IMM] = true, [PA_DOUBLE] = true, [PA_NEG] = true, [PA_FCMP] = false };
+                                    [PA_ADD_IMM] = true, [PA_SUB_IMM] = true, [PA_DOUBLE] = true, [PA_NEG] = true, [PA_RESULT] = true };
         static const bool two[] = { [PA_CMP] = true, [PA_ADD] = true, [PA_SUB] = true, [PA_CMP_IMM] = true, [PA_ADD_IMM] = true,
-                                    [PA_SUB_IMM] = true, [PA_FCMP] = false };
+                                    [PA_SUB_IMM] = true, [PA_RESULT] = false };
         if (f->pa != g->pa || (one[f->pa] && f->pa_a != g->pa_a) || (two[f->pa] && f->pa_b != g->pa_b))
             return false;
     }
     if (live & FLAGS_NZ) {
         if (f->nz != g->nz)
+            return false;
+        if (f->cf != g->cf && (f->cf == CF_X7_ROTATE || g->cf == CF_X7_ROTATE))
             return false;
         if (f->nz == NZ_LOGIC && (f->nz_reg != g->nz_reg || f->nz_size != g->nz_size || f->cf != g->cf || (g->hw_too && !f->hw_too)))
             return false;
@@ -455,7 +498,7 @@ bool lower_flags_are_canonical(const struct lower_flags *f, uint16_t mask)
 {
     if (mask & FLAGS_PA && f->pa != PA_CANONICAL)
         return false;
-    if (mask & FLAGS_NZ && f->nz != NZ_HW)
+    if (mask & FLAGS_NZ && (f->nz != NZ_HW || f->cf == CF_X7_ROTATE))
         return false;
     return !(mask & X64_CF) || (f->cf == CF_INVERTED && f->nz != NZ_FCMP);
 }
@@ -563,7 +606,7 @@ a64_reg lower_cf_bit(struct lower_context *cx)
         a64_cset(b, A64_W, t, A64_LT);
     } else if (f->cf == CF_INVERTED || f->cf == CF_DIRECT) {
         a64_cset(b, A64_W, t, f->cf == CF_DIRECT ? A64_CS : A64_CC);
-    } else if (f->cf == CF_X7_SHR1) {
+    } else if (f->cf == CF_X7_SHR1 || f->cf == CF_X7_ROTATE) {
         a64_ubfx(b, A64_W, t, X7, 1, 1);
     } else if (f->cf == CF_NARROW) {
         a64_ubfx(b, A64_W, t, X23, 8u << f->nz_size, 1);
@@ -647,7 +690,8 @@ static struct lower_condition carry(struct lower_context *cx)
     case CF_DIRECT: return on_cond(A64_CS);
     case CF_ZERO: return always(false);
     case CF_X7: return on_bit(X7, 0);
-    case CF_X7_SHR1: return on_bit(X7, 1);
+    case CF_X7_SHR1:
+    case CF_X7_ROTATE: return on_bit(X7, 1);
     case CF_NARROW: return cx->flags.hw_zc ? on_cond(A64_CC) : on_bit(X23, 8u << cx->flags.nz_size);
     case CF_REG: return (struct lower_condition){ .test = TEST_NOT_ZERO, .reg = cx->flags.nz_reg, .size = A64_X };
     default: return (struct lower_condition){ .test = TEST_NOT_ZERO, .reg = X7, .size = A64_X };
@@ -663,7 +707,7 @@ static struct lower_condition logic_condition(struct lower_context *cx, enum x64
     case X64_CC_B:
         return carry(cx);
     case X64_CC_O:
-        if (is_narrow(f) || f->nz != NZ_LOGIC) {
+        if (is_narrow(f) || f->nz != NZ_LOGIC || f->cf == CF_X7_ROTATE) {
             lower_flags_to_hw(cx, keep, CF_INVERTED);
             return on_cond(A64_VS);
         }
@@ -725,7 +769,8 @@ struct lower_condition lower_condition(struct lower_context *cx, enum x64_cond c
         static const uint8_t direct[] = {
             [X64_CC_O] = A64_VS, [X64_CC_E] = A64_EQ, [X64_CC_BE] = A64_LS, [X64_CC_S] = A64_MI, [X64_CC_L] = A64_LT, [X64_CC_LE] = A64_LE,
         };
-        if (even == X64_CC_BE)
+        bool rotated = cx->flags.cf == CF_X7_ROTATE && (even == X64_CC_O || even == X64_CC_L || even == X64_CC_LE);
+        if (even == X64_CC_BE || rotated)
             lower_flags_to_hw(cx, keep, CF_INVERTED);
         c = on_cond(direct[even]);
     }

@@ -320,6 +320,12 @@ bool lower_cmp(struct lower_context *cx, const struct x64_insn *insn)
 }
 
 // ---- INC and DEC keep CF
+// Whether it is where it cannot stay without SF, ZF and OF.
+static bool carry_goes(const struct lower_context *cx)
+{
+    return cx->flags.nz == NZ_FCMP || cx->flags.nz == NZ_LOGIC || cx->flags.cf == CF_X7_ROTATE;
+}
+
 bool lower_incdec(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *dst = &insn->opd[0];
@@ -345,7 +351,7 @@ bool lower_incdec(struct lower_context *cx, const struct x64_insn *insn)
     }
     // Where NZCV need not give way to a carry, it is the best place.
     bool hw = nz && bytes >= 4 && low && (!cf || cx->read & X64_OF);
-    if (!memory && cf && (hw || cx->flags.nz == NZ_FCMP || cx->flags.nz == NZ_LOGIC))
+    if (!memory && cf && (hw || carry_goes(cx)))
         lower_cf_to_x7(cx);
     if (hw)
         (dec ? a64_subs_imm : a64_adds_imm)(b, s, d, a, 1);
@@ -356,7 +362,7 @@ bool lower_incdec(struct lower_context *cx, const struct x64_insn *insn)
             lower_rmw_end(cx, &w, d);
         if (!flags)
             return true;
-        if (cf && (cx->flags.nz == NZ_FCMP || cx->flags.nz == NZ_LOGIC))
+        if (cf && carry_goes(cx))
             lower_cf_to_x7(cx);
         a64_mov_reg(b, A64_X, X23, d);
         d = X23;
@@ -624,12 +630,15 @@ bool lower_adcsbb(struct lower_context *cx, const struct x64_insn *insn)
             (sub ? a64_sbcs : a64_adcs)(b, s, d, a, b2);
         else
             (sub ? a64_sbc : a64_adc)(b, s, d, a, b2);
-        if (pa)
+        if (pa && !lower_is_low(dst))
             a64_mov_reg(b, A64_X, X23, d);
         lower_write(cx, dst, d);
         if (nzc)
             lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
-        lower_pa_canonical(cx);
+        if (lower_is_low(dst))
+            lower_pa(cx, PA_RESULT, d, 0);
+        else
+            lower_pa_canonical(cx);
         return true;
     }
     a64_reg t = lower_temp(cx);

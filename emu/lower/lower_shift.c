@@ -301,7 +301,7 @@ bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
         return true;
     }
     a64_reg a = t.bytes < 4 ? doubled(cx, &t) : t.old;
-    a64_reg r = t.memory || flags ? lower_temp(cx) : lower_destination(cx, opd);
+    a64_reg r = t.memory || (flags && !constant) ? lower_temp(cx) : lower_destination(cx, opd);
     if (constant) {
         unsigned right = left ? (t.bits - n % t.bits) % t.bits : n % t.bits;
         a64_extr(b, t.s, r, a, a, right);
@@ -327,11 +327,10 @@ bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
         rotate_flags(cx, left, &t, r, c, v);
         merge_carry_overflow(cx, c, v);
     } else if (cx->live & X64_OF) {
-        lower_flags_to_hw(cx, (cx->live & FLAGS_NZC) | X64_OF, CF_INVERTED);
-        a64_reg c = lower_temp(cx), v = lower_temp(cx);
-        rotate_flags(cx, left, &t, r, c, v);
-        merge_carry_overflow(cx, c, v);
-        lower_flags_hw(cx, CF_INVERTED);
+        if (cx->flags.nz == NZ_FCMP)
+            lower_flags_to_hw(cx, cx->live | X64_OF, CF_INVERTED);
+        a64_extr(b, t.s, X7, r, r, (t.bytes == 8 ? 64 : 32) - (left ? 1 : 2));      // what was rotated out last, and its neighbour
+        lower_flags_rotate(cx);
     } else {
         lower_carry_detach(cx);
         rotate_flags(cx, left, &t, r, X7, A64_SP);

@@ -61,7 +61,7 @@ void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], 
     case CF_DIRECT: carry = c; break;
     case CF_ZERO: carry = 0; break;
     case CF_X7: carry = x7 & 1; break;
-    case CF_X7_SHR1: carry = x7 >> 1 & 1; break;
+    case CF_X7_SHR1: case CF_X7_ROTATE: carry = x7 >> 1 & 1; break;
     case CF_REG: carry = value != 0; break;
     case CF_NARROW: carry = value >> (bits & 31) & 1; break;
     default: carry = x7 != 0; break;
@@ -78,6 +78,8 @@ void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], 
         zf = z | v;
         sf = of = 0;
     }
+    if (cf == CF_X7_ROTATE)
+        of = (x7 ^ x7 >> 1) & 1;
     uint64_t p = register_value(x, a), second = pa == PA_CMP || pa == PA_ADD || pa == PA_SUB ? register_value(x, b & 31) : b, q;
     switch (pa) {
     case PA_LOGIC: q = p; break;
@@ -87,6 +89,7 @@ void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], 
     case PA_DOUBLE: q = 0; break;
     case PA_NEG: q = 0 - p; break;
     case PA_FCMP: p = q = !v; break;
+    case PA_RESULT: q = x[24]; break;
     default: p = x[23]; q = x[24]; break;
     }
     *eflags = (carry ? X64_CF : 0) | (even_parity(p) ? X64_PF : 0) | ((p ^ q) & 16 ? X64_AF : 0) | (zf ? X64_ZF : 0) |
