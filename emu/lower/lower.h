@@ -77,8 +77,9 @@ struct lower_assumption { uint64_t va, value; bool ec; };
 // architectural flags are found at a fault there (see lower_recover).
 // rsp: what SP lacks of it there, because the accesses of several PUSHes and POPs come before SP changes (lower_stack.c).
 // retry: if not 0, a fault there is not to be shown: the thread goes on at this offset, with all registers as they are, and will be at
-// the same access again with exact state (lower_chain.c, lower_x87.c).
-struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; uint32_t retry; int32_t rsp; };
+// the same access again with exact state (lower_chain.c, lower_x87.c, lower_string.c). exact: the state is so already, but the processor's is
+// another: the instruction would have come further.
+struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; uint32_t retry; int16_t rsp; bool exact; };
 
 struct lower_result {
     // Buffers and capacities: the caller's. Counts: filled in.

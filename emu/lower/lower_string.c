@@ -2,13 +2,14 @@
 // MOVS STOS LODS CMPS SCAS, with REP.
 //
 // rsi, rdi and rcx change after each element, when its accesses are over: a fault in the middle leaves them as the processor does, and
-// the instruction can be resumed. The flags before a REP CMPS or SCAS stay until it is over (SDM vol. 2, REP).
+// the instruction can be resumed. Without x86-TSO, REP MOVS and STOS go by blocks while they can (fast). The flags before a REP CMPS or SCAS stay until it is over (SDM vol. 2, REP).
+#include "emu/a64/simd.h"
 #include "emu/lower/context.h"
 
 struct string {
     unsigned log2;
     enum a64_size s;            // of the address registers
-    a64_reg step;
+    a64_reg df, step;
     bool rep;
 };
 
@@ -17,11 +18,11 @@ static struct string begin(struct lower_context *cx, const struct x64_insn *insn
     struct a64_buf *b = cx->b;
     struct string g = { .log2 = lower_log2(insn->opsize), .s = insn->address_size == 4 ? A64_W : A64_X };
     g.rep = insn->prefixes & (X64_P_REP | X64_P_REPNE);
-    a64_reg df = lower_temp(cx);
+    g.df = lower_temp(cx);
     g.step = lower_temp(cx);
-    a64_ldr_uimm(b, 2, A64_ZERO, df, 28, CTX_DF);
+    a64_ldr_uimm(b, 2, A64_ZERO, g.df, 28, CTX_DF);
     a64_mov_const(b, A64_X, g.step, insn->opsize);
-    a64_sub_reg(b, A64_X, g.step, g.step, df, A64_LSL, g.log2 + 1);
+    a64_sub_reg(b, A64_X, g.step, g.step, g.df, A64_LSL, g.log2 + 1);
     return g;
 }
 
@@ -46,6 +47,76 @@ static void advance(struct lower_context *cx, const struct string *g, unsigned x
     a64_add_reg(cx->b, g->s, r, r, g->step, A64_LSL, 0);
 }
 
+enum { BLOCK_LOG2 = 6, WORD_LOG2 = 3 };
+
+// While at least 2^log2_bytes are to be done: so many at once.
+static void blocks(struct lower_context *cx, const struct lower_deferred *d, unsigned log2_bytes, a64_reg t)
+{
+    struct a64_buf *b = cx->b;
+    const struct x64_insn *insn = &d->insn->x;
+    unsigned log2 = lower_log2(insn->opsize), bytes = 1u << log2_bytes;
+    bool move = insn->op == X64_MOVS, wide = log2_bytes == BLOCK_LOG2;
+    a64_reg rsi = lower_gpr(X64_RSI), rdi = lower_gpr(X64_RDI), rcx = lower_gpr(X64_RCX);
+    uint32_t again = lower_label(cx), done = lower_label(cx);
+    a64_lsr_imm(b, A64_X, t, rcx, log2_bytes - log2);
+    lower_cbz(cx, A64_X, t, done);
+    lower_bind(cx, again);
+    if (move && wide) {
+        a64_ldp_v(b, 16, 17, rsi, 0);
+        a64_ldp_v(b, 18, 19, rsi, 32);
+    } else if (move) {
+        a64_ldr_v_uimm(b, log2_bytes, 16, rsi, 0);
+    }
+    if (wide) {
+        a64_stp_v(b, 16, move ? 17 : 16, rdi, 0);
+        a64_stp_v(b, move ? 18 : 16, move ? 19 : 16, rdi, 32);
+    } else {
+        a64_str_v_uimm(b, log2_bytes, 16, rdi, 0);
+    }
+    if (move)
+        a64_add_imm(b, A64_X, rsi, rsi, bytes);
+    a64_add_imm(b, A64_X, rdi, rdi, bytes);
+    a64_sub_imm(b, A64_X, rcx, rcx, bytes >> log2);
+    a64_lsr_imm(b, A64_X, t, rcx, log2_bytes - log2);
+    lower_cbnz(cx, A64_X, t, again);
+    lower_bind(cx, done);
+}
+
+// Many elements at once, if they go upwards and source and destination are not nearer to each other than a block is long: then what a block
+// stores is no part of what it loads, and after a fault it can be done again. value, back: labels of the element by element way and of the end.
+static void fast(struct lower_context *cx, const struct lower_deferred *d)
+{
+    struct a64_buf *b = cx->b;
+    const struct x64_insn *insn = &d->insn->x;
+    a64_reg df = d->reg[0], t = d->reg[1];
+    unsigned log2 = lower_log2(insn->opsize);
+    uint32_t slow = (uint32_t)d->value;
+    if (!cx->full) {
+        struct lower_point *p = &cx->result->points[cx->result->point_count - 1];
+        p->retry = cx->labels.offset[slow] * 4;
+        p->exact = true;
+    }
+    lower_cbnz(cx, A64_W, df, slow);
+    if (insn->op == X64_MOVS) {
+        a64_sub_reg(b, A64_X, t, lower_gpr(X64_RDI), lower_gpr(X64_RSI), A64_LSL, 0);
+        a64_add_imm(b, A64_X, t, t, 1u << BLOCK_LOG2);
+        a64_lsr_imm(b, A64_X, t, t, BLOCK_LOG2 + 1);
+        lower_cbz(cx, A64_X, t, slow);
+    } else {
+        static const enum a64_arr arrangements[] = { A64_16B, A64_8H, A64_4S, A64_2D };
+        a64_dup_general(b, arrangements[log2], 16, lower_gpr(X64_RAX));
+    }
+    blocks(cx, d, BLOCK_LOG2, t);
+    if (log2 < WORD_LOG2) {
+        blocks(cx, d, WORD_LOG2, t);
+        lower_cbz(cx, A64_X, lower_gpr(X64_RCX), d->back);
+        lower_b(cx, slow);
+    } else {
+        lower_cbnz(cx, A64_X, lower_gpr(X64_RCX), slow);
+        lower_b(cx, d->back);
+    }
+}
+
 bool lower_string_move(struct lower_context *cx, const struct x64_insn *insn)
 {
     struct a64_buf *b = cx->b;
@@ -55,6 +126,15 @@ bool lower_string_move(struct lower_context *cx, const struct x64_insn *insn)
     a64_reg value = insn->op == X64_STOS ? rax : lower_temp(cx), p = lower_temp(cx), q = lower_temp(cx);
     if (g.rep) {
         lower_cbz(cx, g.s, rcx, done);
+        if (!lower_tso(cx) && insn->op != X64_LODS && g.s == A64_X && insn->segment != X64_GS) {
+            struct lower_deferred *d = lower_defer(cx, fast);
+            d->value = again;
+            d->back = done;
+            d->reg[0] = g.df;
+            d->reg[1] = p;
+            a64_lsr_imm(b, A64_X, p, rcx, (g.log2 < WORD_LOG2 ? WORD_LOG2 : BLOCK_LOG2) - g.log2);
+            lower_cbnz(cx, A64_X, p, d->label);
+        }
         lower_bind(cx, again);
     }
     if (insn->op != X64_STOS)

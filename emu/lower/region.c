@@ -52,7 +52,7 @@ void lower_b_cond(struct lower_context *cx, enum a64_cond cond, uint32_t label)
 static void point(struct lower_context *cx, uint64_t rip)
 {
     struct lower_result *r = cx->result;
-    struct lower_point p = { .rip = rip, .offset = cx->b->count * 4, .recipe = lower_recipe(&cx->flags), .rsp = cx->rsp };
+    struct lower_point p = { .rip = rip, .offset = cx->b->count * 4, .recipe = lower_recipe(&cx->flags), .rsp = (int16_t)cx->rsp };
     if (r->point_count && r->points[r->point_count - 1].offset == p.offset) {
         r->points[r->point_count - 1] = p;      // the instruction before it emitted nothing
         return;

@@ -228,7 +228,7 @@ static enum emu_outcome retry_locked(struct emu_process *p, struct trap_frame *f
     const struct lower_point *point = region && region->dead && !region->once ? region_point(region, frame->elr) : NULL;
     if (!point || shadow_is_access(*(uint32_t *)cache_pointer(region->cache, frame->elr)))
         return EMU_NOT_MINE;
-    if (point->retry) {
+    if (point->retry && !point->exact) {
         frame->elr = region->code_va + point->retry;
         return EMU_RESUME;
     }
