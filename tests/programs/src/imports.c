@@ -2,7 +2,9 @@
 // Calls through import slots, which change while the program runs: each call must go to where its slot says then.
 // import: architecture apply call_back
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <windows.h>
 
 __declspec(dllimport) int architecture(void);
@@ -20,6 +22,13 @@ __attribute__((noinline)) static int jump_apply(int which, int x) { return apply
 
 static int hooked(void) { return 77; }
 static int hooked_apply(int which, int x) { return which * 100 + x; }
+
+// A slot in a read-only page of its own, of which nothing is known before it changes.
+int listed(void);
+int listed(void) { return 55; }
+__asm__(".section .slots,\"dr\"\n.p2align 12\n.globl own_slot\nown_slot: .quad listed\n.zero 4088\n.text\n");
+extern int (*own_slot)(void);
+__attribute__((noinline)) static int jump_own(void) { return own_slot(); }
 
 static int wrong;
 
@@ -65,11 +74,51 @@ static void wait_for(int value)
         }
 }
 
-int main(void)
+// The same program in another process, whose slot is changed `first`, before a call, or `later`.
+static void another(const char *self, const char *when)
 {
+    char line[300];
+    STARTUPINFOA start = { .cb = sizeof start };
+    PROCESS_INFORMATION process;
+    DWORD status = 1;
+    snprintf(line, sizeof line, "\"%s\" %s", self, when);
+    if (!CreateProcessA(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, &start, &process)) {
+        printf("no process: %lu\n", (unsigned long)GetLastError());
+        wrong++;
+        return;
+    }
+    WaitForSingleObject(process.hProcess, INFINITE);
+    if (!GetExitCodeProcess(process.hProcess, &status) || status) {
+        printf("the other process, %s: %lu\n", when, (unsigned long)status);
+        wrong++;
+    }
+}
+
+static int run_other(bool later)
+{
+    if (later) {
+        int own = architecture();
+        expect(own, "other process");
+        wrong += jump_own() != 55;
+    }
+    set(&own_slot, (void *)hooked);
+    wrong += jump_own() != 77;
+    set(&__imp_architecture, (void *)hooked);
+    expect(77, "other process, hooked");
+    return wrong != 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return run_other(!strcmp(argv[1], "later"));
     int own = architecture();
     void *real = __imp_architecture, *real_apply = __imp_apply;
     expect(own, "before");
+    wrong += jump_own() != 55;
+    another(argv[0], "first");
+    another(argv[0], "later");
+    expect(own, "still");
     for (int i = 0; i < 300; i++)
         wrong += jump_apply(i & 1, i) != i + 1 + (i & 1) || call_back(twice, i) != 2 * i + own;
     for (int round = 0; round < 12; round++) {
