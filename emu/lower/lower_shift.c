@@ -5,7 +5,7 @@
 // cl the flags are made canonical first, and changed only on the path where the count is not zero.
 // OF is defined for a count of one; processors compute it by the same formula for the others: CF ^ top bit of the result to the left,
 // the two top bits of the result to the right.
-#include "emu/lower/context.h"
+#include "emu/lower/width.h"
 
 enum { X7 = 7, X23 = 23, X24 = 24 };
 
@@ -151,7 +151,8 @@ static bool shift_constant(struct lower_context *cx, const struct x64_insn *insn
         nothing_changes(cx, &t);
         return true;
     }
-    if (insn->op == X64_SHL && t.bytes >= 4 && nzc) {       // (old << n-1) doubled: ADDS gives CF, and OF as for a count of one
+    bool all_stay = insn->op == X64_SHL && !t.memory && t.bytes >= 4 && lower_width(cx, t.old) + n < t.bits;    // CF = OF = 0
+    if (insn->op == X64_SHL && t.bytes >= 4 && nzc && !all_stay) {      // (old << n-1) doubled: ADDS gives CF, and OF as for a count of one
         a64_reg half = t.old, d;
         if (n > 1 || (!t.memory && !lower_is_low(t.opd))) {
             half = lower_temp(cx);
@@ -171,7 +172,7 @@ static bool shift_constant(struct lower_context *cx, const struct x64_insn *insn
         return true;
     }
     enum lower_cf cf = CF_ZERO;
-    if (!t.memory && cx->live & (X64_CF | X64_OF))
+    if (!t.memory && !all_stay && cx->live & (X64_CF | X64_OF))
         cf = shift_carry(cx, insn->op, &t, n);
     a64_reg d = result_register(cx, &t);
     shift_value(cx, insn->op, &t, d, n);
