@@ -311,7 +311,7 @@ bool lower_flags_fit(const struct lower_flags *f, const struct lower_flags *g, u
 void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live);  // written: arm64 registers about to change
 a64_reg lower_selector(struct lower_context *cx, unsigned segment);              // what a segment register reads as
 a64_reg lower_cf_bit(struct lower_context *cx);                                 // CF as 0 or 1 in a register
-void lower_cf_to_x7(struct lower_context *cx);                                  // CF out of NZCV, so that NZCV may change; keeps SF ZF OF's place
+void lower_cf_to_x7(struct lower_context *cx);                                  // CF alone, out of NZCV and all it comes from; SF ZF OF are lost
 uint32_t lower_recipe(const struct lower_flags *f);
 extern const struct lower_flags lower_flags_at_entry;                           // canonical
 

@@ -624,8 +624,6 @@ void lower_cf_to_x7(struct lower_context *cx)
     struct lower_flags *f = &cx->flags;
     if (f->nz == NZ_FCMP)
         fcmp_to_hw(cx);
-    if (overflow_with_carry(f) && cx->live & X64_OF)
-        lower_flags_to_hw(cx, cx->live | X64_CF, CF_INVERTED);
     if (f->cf == CF_ZERO || f->cf == CF_X7)
         return;
     if (f->cf == CF_INVERTED || f->cf == CF_DIRECT) {
