@@ -114,6 +114,7 @@ struct lower_insn {
     uint16_t block;                 // in work->blocks
     bool vector;                    // it may change vector registers
     uint16_t reads, observes, kills;        // by itself: flags it reads or shows when it traps, those and what a fault shows, the old values gone after it
+    uint16_t reads_back;            // of `reads`, those that it wants even from a RET that passed them on (lower_config.no_readers)
     uint8_t loose;                  // LOOSE_ fields (verify.h)
     uint8_t bytes[X64_LENGTH_MAX];  // with lower_config.verify
 };
@@ -134,6 +135,9 @@ struct lower_block {
     int16_t  back;                  // where its call returns to, if that is in the region and the shadow stack knows; else -1
     uint16_t live_in, read_in;      // observed, really read from its start on
     uint16_t next_read, taken_read, next_observed, taken_observed;  // behind a way out of the region
+    // Of the flags read from its start on, without those that only RET passes on, and without all that are only passed on: what it
+    // wants from who enters it and from who returns to it. The same for who is called, and behind the call.
+    uint16_t enter_in, back_in, taken_enter, taken_back, next_enter, next_back;
     uint16_t predecessors;
     int16_t  versions;              // in work->versions, the youngest first; -1: none
     int16_t  loop_head;             // of the innermost loop, -1: none; loop_insns: how long it is
@@ -232,6 +236,8 @@ struct lower_context {
 // ---- stages
 bool lower_discover(struct lower_context *cx, uint64_t rip);    // false: nothing executable at rip
 void lower_analyse(struct lower_context *cx);
+// Whether flags are read behind the return of the call that ends the block (lower_config.no_readers).
+bool lower_returns_to_reader(const struct lower_context *cx, const struct lower_block *k);
 void lower_protect(struct lower_context *cx, const struct lower_insn *insn);    // moves flags out of registers that it writes
 void lower_begin(struct lower_context *cx, const struct lower_insn *insn);      // this is the instruction now: state of its own, a point
 bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn);    // false: it ends the region

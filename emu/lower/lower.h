@@ -57,6 +57,9 @@ struct lower_config {
     // Called with the source's context, may be NULL: whether accesses of the instruction at rip are often unaligned, so that LDAR and STLR
     // are no use in it.
     bool (*is_unaligned)(void *context, uint64_t rip);
+    // Nobody is known yet who reads flags that a function returns: entries and return points that only pass flags on do not want them. A call in
+    // front of a return point that does read them is SVC_EMU_READER instead. All x87 exceptions are masked.
+    bool no_readers;
     bool trap_by_brk;          // `brk #n` instead of `svc #n`: for test programs under an operating system that has its own svc
 };
 

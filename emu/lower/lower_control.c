@@ -56,7 +56,7 @@ static void push_return(struct lower_context *cx, const struct x64_insn *insn)
     int back = cx->block->back;
     lower_const(cx, 10, insn->rip + insn->length);
     lower_push(cx, 8, 10);
-    if (back >= 0 && cx->work->blocks[back].read_in)
+    if (back >= 0 && cx->work->blocks[back].back_in)
         a64_eor_imm(cx->b, A64_X, 10, 10, CTX_SHADOW_FLAGS);
 }
 
@@ -115,6 +115,10 @@ bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
 
 bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
 {
+    if (cx->config->no_readers && lower_returns_to_reader(cx, cx->block)) {
+        lower_svc(cx, SVC_EMU_READER);
+        return true;
+    }
     if (cx->loose & LOOSE_REL) {
         lower_loose_target(cx, insn);
         lower_go_x9(cx, 0, push_return);

@@ -144,7 +144,7 @@ static void leave(struct lower_context *cx, uint64_t rip, bool paired)
     }
     bool call = k->end == END_CALL && rip == k->taken_rip;
     bool next = rip == k->next_rip && k->next < 0, taken = rip == k->taken_rip;
-    uint16_t observed = call ? k->taken_read : next ? k->next_observed : taken ? k->taken_observed : X64_ARITH_FLAGS;
+    uint16_t observed = call ? k->taken_enter : next ? k->next_observed : taken ? k->taken_observed : X64_ARITH_FLAGS;
     if (observed) {
         cx->temps = 1;
         lower_flags_canonical(cx, X64_ARITH_FLAGS);
@@ -428,7 +428,7 @@ static void entry(struct lower_context *cx, const struct lower_block *k, uint32_
         cx->full = true;
     else
         r->entries[r->entry_count++] = (struct lower_entry){ k->rip, cx->b->count * 4, call,
-                                                             k->read_in ? ENTRY_R : k->live_in ? ENTRY_F : ENTRY_N };
+                                                             k->enter_in ? ENTRY_R : k->live_in ? ENTRY_F : ENTRY_N };
 }
 
 static void shadow_push(struct lower_context *cx)

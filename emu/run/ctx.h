@@ -28,6 +28,7 @@
 #define SVC_EMU_FP       0x8007   // as SVC_EMU_INSN for a floating-point instruction of FP_EXACT; flags stay where the point says they are
 #define SVC_EMU_EXACT    0x8008   // stub: native code looks at MXCSR: from now on FP_EXACT
 #define SVC_EMU_STEP     0x8009   // stub: x9 = rip after a single step
+#define SVC_EMU_READER   0x800a   // a call behind whose return flags are read: translate anew without lower_config.no_readers, go on here
 
 // Offsets in struct emu_ctx. The first 0x60 bytes are CHPE_V2_CPU_AREA_INFO (TEB + 0x1788 points here).
 #define CTX_IN_SIMULATION   0x00

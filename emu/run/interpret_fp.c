@@ -64,6 +64,11 @@ bool machine_x87_put(struct machine *m, const struct x87_state *x87)
     struct x87_quick quick;
     uint64_t area = m->frame->x[28];
     x87_to_quick(&state, &quick);
+    if (~x87->control & FLOAT_ALL && !m->p->readers) {      // its exceptions show flags from now on
+        spin_lock(&emu_lock);
+        process_has_reader(m->p);
+        spin_unlock(&emu_lock);
+    }
     return user_copy_out(area + CTX_X87_REGISTERS, &state, sizeof state) == STATUS_SUCCESS
            && user_copy_out(area + CTX_X87_DEPTH, &quick, sizeof quick) == STATUS_SUCCESS;
 }

@@ -203,6 +203,17 @@ void process_make_exact(struct emu_process *p)
     p->counters.exact_fp = 1;
 }
 
+void process_has_reader(struct emu_process *p)
+{
+    if (p->readers)
+        return;
+    // Nobody has called from there yet, so no flags that were not passed on are wanted. Threads in old code may go on: its frames are outside of all
+    // new ones, and what it calls that returns to a reader comes here, too.
+    p->readers = true;
+    p->shares = false;
+    drop_all(p);
+}
+
 void emu_enter(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t rip, uint32_t eflags)
 {
     frame->x[28] = cpu_area;

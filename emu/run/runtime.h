@@ -106,6 +106,7 @@ struct emu_process {
     uint8_t x87_depth;              // what the thread that asks for a translation uses of the x87 stack; the lock is held
     enum fp_model fp_model;
     bool shares;                            // uses the shared cache of its models
+    bool readers;                           // some code reads flags that a function returns
     uint32_t shared_mapped[SHARED_CACHES];  // chunks of each mapped so far
     uint32_t private_mapped;
     struct code_cache private_cache;
@@ -146,6 +147,8 @@ static inline uint64_t stub_return(const struct emu_process *p)
 // process.c
 // From now on the process translates for FP_EXACT; for good. emu_lock is held. Idempotent.
 void process_make_exact(struct emu_process *p);
+// From now on the process translates without lower_config.no_readers, and for itself. The same conditions.
+void process_has_reader(struct emu_process *p);
 
 // features.c
 struct emu_features emu_probe_features(void);

@@ -85,11 +85,19 @@ static enum emu_outcome svc_leave(struct trap_frame *frame, const struct region 
     return EMU_NOT_MINE;
 }
 
+static enum emu_outcome svc_reader(struct emu_process *p, struct trap_frame *frame, const struct lower_point *point)
+{
+    process_has_reader(p);
+    frame->x[9] = point->rip;
+    frame->elr = fp_dispatcher(p, frame);
+    return EMU_RESUME;
+}
+
 // What follows in the region may have changed, or the process has other models by now.
 static bool is_old(const struct emu_process *p, const struct region *region)
 {
     if (region->cache != &p->private_cache)
-        return region->dead || region->cache != shared_cache(p);
+        return region->dead || !p->shares || region->cache != shared_cache(p);
     return (region->dead || region->verify) && !region->once;
 }
 
@@ -182,6 +190,8 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
     if (immediate == SVC_EMU_LEAVE)
         return svc_leave(frame, region);
     const struct lower_point *point = region_point(region, pc);
+    if (point && immediate == SVC_EMU_READER)
+        return svc_reader(p, frame, point);
     if (!point || immediate != SVC_EMU_TRAP)
         return EMU_NOT_MINE;
     bool unchecked = region->verify && region->checked_count == 1 && !region->checked_mask[0];      // there was no instruction to compare: is there one now?

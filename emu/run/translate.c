@@ -158,7 +158,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
                                    .stub_indirect = kind == TRANSLATE_STEP ? EMU_STUB_ADDRESS(EMU_STUB_STEP) : stub_second(p),
                                    .stub_return = kind == TRANSLATE_STEP ? 0 : stub_return(p),
                                    .stub_call_ec = p->fp_model == FP_EXACT ? 0 : EMU_STUB_ADDRESS(EMU_STUB_CALL_EC),
-                                   .step = kind == TRANSLATE_STEP, .max_instructions = instructions,
+                                   .no_readers = !p->readers, .step = kind == TRANSLATE_STEP, .max_instructions = instructions,
                                    .verify = verify, .x87_depth = p->x87_depth, .is_loose = is_loose, .is_unaligned = is_unaligned };
     struct lower_result result;
     for (uint32_t least = CODE_LEAST;;) {
@@ -334,6 +334,7 @@ enum emu_outcome translate_step(struct emu_process *p, uint64_t rip, uint64_t *c
     struct region *region;
     struct x64_insn insn;
     uint8_t bytes[X64_LENGTH_MAX];
+    process_has_reader(p);                  // whoever looks at each instruction
     enum emu_outcome outcome = translate(p, rip, TRANSLATE_STEP, 1, &region, out);
     if (outcome != EMU_RESUME)
         return outcome;

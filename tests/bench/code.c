@@ -37,7 +37,7 @@ int main(int argc, char **argv)
     byte_count = fread(buffer, 1, 1 << 20, file);
     bytes = buffer;
     fclose(file);
-    struct lower_config config = {
+    struct lower_config config = { .no_readers = true,
         .features = { .crc32 = true, .aes = true, .pmull = true, .sha1 = true, .sha2 = true },
         .model = strcmp(argv[3], "tso") ? MODEL_PLAIN : MODEL_TSO, .code_va = 0x7ffd00100000, .stub_indirect = 0x7ffd00000020, .stub_return = 0x7ffd00000180 };
     if (atoi(argv[4]))
