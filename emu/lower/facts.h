@@ -8,3 +8,4 @@ void lower_facts_after(struct lower_facts *f, const struct lower_insn *insn);   
 struct lower_low lower_address_low(const struct lower_facts *f, const struct x64_mem *m);
 void lower_facts_aligned(struct lower_facts *f, const struct x64_mem *m, unsigned bytes);
 void lower_upper_after(struct lower_upper *u, const struct lower_insn *insn);     // lower_upper.c: what is known after the instruction
+void lower_upper_copied(struct lower_upper *u, unsigned to, unsigned from);       // xmm `from` is in register `to` now

@@ -117,9 +117,13 @@ bool avx_three(struct lower_context *cx, const struct x64_insn *insn, lower_func
     a64_vreg vd = to->reg, n = insn->opd[1].reg;
     if (vd != n && ((vector && m->reg == vd) || (integer && m->kind == X64_OPD_MEM)))
         vd = AVX_LOW;
-    if (vd != n)
+    struct lower_upper known = cx->facts.upper;             // of the registers as the program has them
+    if (vd != n) {
         a64_mov_v(cx->b, vd, n);
+        lower_upper_copied(&cx->facts.upper, vd, n);
+    }
     legacy(cx, insn, function, vd, &low, third, 0);
+    cx->facts.upper = known;
     if (vd != to->reg)
         a64_mov_v(cx->b, to->reg, vd);
     avx_high_finish(cx, insn, AVX_HIGH);

@@ -9,6 +9,12 @@ static void put(struct lower_upper *u, uint16_t bit, bool singles, bool doubles)
     u->doubles = doubles ? u->doubles | bit : u->doubles & (uint16_t)~bit;
 }
 
+void lower_upper_copied(struct lower_upper *u, unsigned to, unsigned from)
+{
+    if (to < 16)
+        put(u, (uint16_t)(1u << to), u->singles >> from & 1, u->doubles >> from & 1);
+}
+
 void lower_upper_after(struct lower_upper *u, const struct lower_insn *insn)
 {
     const struct x64_insn *x = &insn->x;
