@@ -5,6 +5,14 @@
 #include <stdio.h>
 #include <windows.h>
 
+#if !defined __x86_64__
+int main(void)
+{
+    puts("no x64");
+    return 0;
+}
+#else
+
 enum { THREADS = 4, ROUNDS = 3 };
 
 static _Alignas(4096) uint8_t memory[3 * 4096];
@@ -57,3 +65,4 @@ int main(void)
     }
     return 0;
 }
+#endif
