@@ -34,8 +34,8 @@
 //   them that may really be read; for the others a recipe that tells them at a fault is enough, and no code need compute them.
 //   The state is lazy: struct lower_flags says where each flag is now. An instruction that sets them all ends with one of
 //   lower_flags_hw (NZCV holds them), lower_flags_logic (N and Z come from a register's value, CF = OF = 0), lower_flags_fcmp
-//   (NZCV as FCMP left it: UCOMISS and friends) and, for PF and AF, one of the lower_pa_* below. Do not write NZCV otherwise, unless between
-//   lower_nzcv_save and lower_nzcv_restore. lower_condition(cx, cc) turns an x64 condition into something to branch or select on.
+//   (NZCV as FCMP left it: UCOMISS and friends) and, for PF and AF, one of the lower_pa_* below. Do not write NZCV otherwise, unless
+//   lower_nzcv_free allows it. lower_condition(cx, cc) turns an x64 condition into something to branch or select on.
 //   At region entries and at every svc flags are canonical (emu/run/ctx.h): lower_flags_canonical. At joins they stay as they are: join.c.
 #pragma once
 #include "emu/a64/a64.h"
@@ -62,7 +62,6 @@ enum lower_cf {
     CF_X7,              // bit 0 of x7
     CF_X7_SHR1,         // bit 1 of x7, and OF is bit 0 of x7 (NZ_LOGIC only)
     CF_X7_MUL,          // CF = OF = (x7 != 0) (NZ_LOGIC only)
-    CF_REG,             // CF = OF = (all of nz_reg != 0) (NZ_LOGIC only)
     CF_NARROW,          // x23 is the sum or difference of zero-extended bytes or words: CF is the bit above them, OF follows from
                         // x23 and the operands that pa names (NZ_LOGIC of x23 only)
     CF_X7_ROTATE,       // CF = bit 1 of x7, OF = bit 1 ^ bit 0, whatever V is (NZ_HW, NZ_LOGIC)
@@ -312,7 +311,6 @@ void lower_pa(struct lower_context *cx, enum lower_pa kind, a64_reg a, unsigned 
 void lower_pa_canonical(struct lower_context *cx);                              // x23 and x24 are right
 void lower_flags_canonical(struct lower_context *cx, uint16_t mask);            // makes those flags canonical
 void lower_flags_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf polarity);    // SF ZF OF in NZCV and CF as INVERTED or DIRECT
-bool lower_flags_are_canonical(const struct lower_flags *f, uint16_t mask);
 bool lower_flags_fit(const struct lower_flags *f, const struct lower_flags *g, uint16_t live);
 void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live);  // written: arm64 registers about to change
 a64_reg lower_selector(struct lower_context *cx, unsigned segment);              // what a segment register reads as
@@ -328,10 +326,7 @@ struct lower_condition lower_condition(struct lower_context *cx, enum x64_cond c
 bool lower_condition_nzcv(struct lower_context *cx, enum x64_cond cc, struct lower_condition *out);
 void lower_branch(struct lower_context *cx, struct lower_condition c, uint32_t label);      // if c holds, to label
 struct lower_condition lower_opposite(struct lower_condition c);
-// NZCV as scratch inside one instruction. Save returns the register restore needs (A64_ZR: nothing to restore).
-a64_reg lower_nzcv_save(struct lower_context *cx);
-bool lower_nzcv_free(struct lower_context *cx);                 // nothing to save: NZCV may be overwritten, and is then lost
-void lower_nzcv_restore(struct lower_context *cx, a64_reg saved);
+bool lower_nzcv_free(struct lower_context *cx);                 // NZCV as scratch inside one instruction: may be overwritten, and is then lost
 
 // ---- shared among families
 // Read-modify-write of insn->mem: begin loads, the caller computes (registers only, no flags, no literals), end stores. Both may

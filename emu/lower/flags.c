@@ -21,7 +21,7 @@ static bool is_narrow(const struct lower_flags *f)
 static bool overflow_with_carry(const struct lower_flags *f)
 {
     return f->cf == CF_X7_ROTATE ||
-           (f->nz == NZ_LOGIC && (f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL || f->cf == CF_REG || f->cf == CF_NARROW));
+           (f->nz == NZ_LOGIC && (f->cf == CF_X7_SHR1 || f->cf == CF_X7_MUL || f->cf == CF_NARROW));
 }
 
 const struct lower_flags lower_flags_at_entry = { .nz = NZ_HW, .cf = CF_INVERTED, .pa = PA_CANONICAL };
@@ -393,9 +393,8 @@ static void logic_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf w
         lower_flags_hw(cx, CF_INVERTED);
         return;
     case CF_X7_MUL:
-    case CF_REG:
         // SF and ZF are undefined after a multiplication; CF = OF. C = !CF here.
-        a64_subs_reg(cx->b, A64_X, A64_ZR, f->cf == CF_REG ? f->nz_reg : X7, A64_ZR, A64_LSL, 0);
+        a64_subs_reg(cx->b, A64_X, A64_ZR, X7, A64_ZR, A64_LSL, 0);
         a64_ccmp_reg(cx->b, A64_X, A64_ZR, A64_ZR, 1, A64_EQ);
         lower_flags_hw(cx, CF_INVERTED);
         if (!inverted)
@@ -489,18 +488,7 @@ bool lower_flags_fit(const struct lower_flags *f, const struct lower_flags *g, u
         if ((f->nz == NZ_INC || f->nz == NZ_DEC) && (f->nz_reg != g->nz_reg || f->nz_size != g->nz_size))
             return false;
     }
-    if (live & X64_CF && f->cf == CF_REG && g->cf == CF_REG && f->nz_reg != g->nz_reg)
-        return false;
     return !(live & X64_CF) || f->cf == g->cf;
-}
-
-bool lower_flags_are_canonical(const struct lower_flags *f, uint16_t mask)
-{
-    if (mask & FLAGS_PA && f->pa != PA_CANONICAL)
-        return false;
-    if (mask & FLAGS_NZ && (f->nz != NZ_HW || f->cf == CF_X7_ROTATE))
-        return false;
-    return !(mask & X64_CF) || (f->cf == CF_INVERTED && f->nz != NZ_FCMP);
 }
 
 // NZ_SP: does the addition again.
@@ -553,7 +541,7 @@ void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t li
     uint16_t keep = (live | x64_flags_read(&cx->insn->x)) & FLAGS_NZC;
     if (is_narrow(f))
         protect_narrow(cx, written, keep);
-    bool nz_goes = live & (f->cf == CF_REG ? FLAGS_NZC : FLAGS_NZ) && from_register(f) && f->nz_reg != A64_ZR && written >> f->nz_reg & 1;
+    bool nz_goes = live & FLAGS_NZ && from_register(f) && f->nz_reg != A64_ZR && written >> f->nz_reg & 1;
     if (nz_goes && f->hw_too) {
         lower_flags_to_hw(cx, keep, CF_DIRECT);
         nz_goes = false;
@@ -611,9 +599,8 @@ a64_reg lower_cf_bit(struct lower_context *cx)
     } else if (f->cf == CF_NARROW) {
         a64_ubfx(b, A64_W, t, X23, 8u << f->nz_size, 1);
     } else {
-        a64_reg r = f->cf == CF_REG ? f->nz_reg : X7;
-        a64_sub_reg(b, A64_X, t, A64_ZR, r, A64_LSL, 0);
-        a64_orr_reg(b, A64_X, t, t, r, A64_LSL, 0);
+        a64_sub_reg(b, A64_X, t, A64_ZR, X7, A64_LSL, 0);
+        a64_orr_reg(b, A64_X, t, t, X7, A64_LSL, 0);
         a64_lsr_imm(b, A64_X, t, t, 63);
     }
     return t;
@@ -691,7 +678,6 @@ static struct lower_condition carry(struct lower_context *cx)
     case CF_X7_SHR1:
     case CF_X7_ROTATE: return on_bit(X7, 1);
     case CF_NARROW: return cx->flags.hw_zc ? on_cond(A64_CC) : on_bit(X23, 8u << cx->flags.nz_size);
-    case CF_REG: return (struct lower_condition){ .test = TEST_NOT_ZERO, .reg = cx->flags.nz_reg, .size = A64_X };
     default: return (struct lower_condition){ .test = TEST_NOT_ZERO, .reg = X7, .size = A64_X };
     }
 }
@@ -709,8 +695,6 @@ static struct lower_condition logic_condition(struct lower_context *cx, enum x64
             lower_flags_to_hw(cx, keep, CF_INVERTED);
             return on_cond(A64_VS);
         }
-        if (f->cf == CF_REG)
-            return carry(cx);
         return f->cf == CF_X7_SHR1 ? on_bit(X7, 0) : f->cf == CF_X7_MUL ? carry(cx) : always(false);
     case X64_CC_E:
         break;
@@ -818,19 +802,4 @@ bool lower_nzcv_free(struct lower_context *cx)
         return false;
     f->hw_too = f->hw_zc = false;
     return true;
-}
-
-a64_reg lower_nzcv_save(struct lower_context *cx)
-{
-    if (lower_nzcv_free(cx))
-        return A64_ZR;
-    a64_reg t = lower_temp(cx);
-    a64_mrs_nzcv(cx->b, t);
-    return t;
-}
-
-void lower_nzcv_restore(struct lower_context *cx, a64_reg saved)
-{
-    if (saved != A64_ZR)
-        a64_msr_nzcv(cx->b, saved);
 }

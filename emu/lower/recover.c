@@ -62,7 +62,6 @@ void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], 
     case CF_ZERO: carry = 0; break;
     case CF_X7: carry = x7 & 1; break;
     case CF_X7_SHR1: case CF_X7_ROTATE: carry = x7 >> 1 & 1; break;
-    case CF_REG: carry = value != 0; break;
     case CF_NARROW: carry = value >> (bits & 31) & 1; break;
     default: carry = x7 != 0; break;
     }
@@ -72,7 +71,7 @@ void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], 
         sf = value >> (bits - 1) & 1;
         zf = !value;
         of = nz == NZ_INC ? value == sign : nz == NZ_DEC ? value == sign - 1 : cf == CF_X7_SHR1 ? x7 & 1
-           : cf == CF_X7_MUL || cf == CF_REG ? carry : cf == CF_NARROW ? narrow_overflow(x, pa, a, b) >> (bits - 1) & 1 : 0;
+           : cf == CF_X7_MUL ? carry : cf == CF_NARROW ? narrow_overflow(x, pa, a, b) >> (bits - 1) & 1 : 0;
     } else if (nz == NZ_FCMP) {         // less: N; equal: Z C; greater: C; unordered: C V
         carry = n != v;
         zf = z | v;
