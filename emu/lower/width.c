@@ -91,7 +91,11 @@ void lower_width_after(struct lower_context *cx, const struct x64_insn *insn)
     }
     a64_reg r = lower_gpr(dst->reg);
     unsigned touched = dst->kind == X64_OPD_GPR8_HIGH ? 16 : dst->size * 8;
-    lower_width_set(cx, r, touched >= 32 ? result_width(cx, insn) : most(lower_width(cx, r), touched));
+    // A narrow result is not merged where nobody sees the rest: there is anything above it then, but for what comes zero-extended.
+    bool merged = insn->rip == cx->insn->x.rip && (dst->kind == X64_OPD_GPR8_HIGH || !lower_upper_dead(cx, dst->reg, dst->size));
+    bool extended = insn->op == X64_SETCC || (insn->op == X64_MOV && insn->opd[1].kind == X64_OPD_MEM);
+    unsigned narrow = merged || extended ? most(lower_width(cx, r), touched) : ALL;
+    lower_width_set(cx, r, touched >= 32 ? result_width(cx, insn) : narrow);
 }
 
 // What an instruction does with register r of which the low `size` bytes are right.
