@@ -141,6 +141,15 @@ void lower_mask_finish(struct lower_context *cx, const struct lower_insn *mask)
 
 // ---- the masks themselves
 
+// The mask has been made in the low 2^log2_bytes bytes of v16.
+static bool mask_in_v16(struct lower_context *cx, const struct x64_insn *insn, unsigned log2_bytes)
+{
+    a64_reg r = lower_destination(cx, &insn->opd[0]);
+    a64_umov(cx->b, log2_bytes, r, 16, 0);
+    lower_write(cx, &insn->opd[0], r);
+    return true;
+}
+
 bool lower_PMOVMSKB(struct lower_context *cx, const struct x64_insn *insn)
 {
     struct a64_buf *b = cx->b;
@@ -159,10 +168,7 @@ bool lower_PMOVMSKB(struct lower_context *cx, const struct x64_insn *insn)
     a64_addp(b, A64_16B, 16, 16, 16);
     a64_addp(b, A64_16B, 16, 16, 16);
     a64_addp(b, A64_16B, 16, 16, 16);
-    a64_reg r = lower_destination(cx, &insn->opd[0]);
-    a64_umov(b, 1, r, 16, 0);
-    lower_write(cx, &insn->opd[0], r);
-    return true;
+    return mask_in_v16(cx, insn, 1);
 }
 
 bool lower_MOVMSKPS(struct lower_context *cx, const struct x64_insn *insn)
@@ -173,10 +179,7 @@ bool lower_MOVMSKPS(struct lower_context *cx, const struct x64_insn *insn)
     a64_ushr(cx->b, A64_4S, 16, insn->opd[1].reg, 31);
     a64_ushl(cx->b, A64_4S, 16, 16, 17);
     a64_addv(cx->b, A64_4S, 16, 16);
-    a64_reg r = lower_destination(cx, &insn->opd[0]);
-    a64_umov(cx->b, 2, r, 16, 0);
-    lower_write(cx, &insn->opd[0], r);
-    return true;
+    return mask_in_v16(cx, insn, 2);
 }
 
 bool lower_MOVMSKPD(struct lower_context *cx, const struct x64_insn *insn)
@@ -213,10 +216,7 @@ bool lower_VPMOVMSKB(struct lower_context *cx, const struct x64_insn *insn)
     a64_addp(b, A64_16B, 16, 16, 18);
     a64_addp(b, A64_16B, 16, 16, 16);
     a64_addp(b, A64_16B, 16, 16, 16);
-    a64_reg r = lower_destination(cx, &insn->opd[0]);
-    a64_umov(b, 2, r, 16, 0);
-    lower_write(cx, &insn->opd[0], r);
-    return true;
+    return mask_in_v16(cx, insn, 2);
 }
 
 // Signs of the elements of a whole ymm register: made words of 16, then bytes.
