@@ -148,9 +148,14 @@ struct lower_block {
     struct lower_facts facts;
 };
 
-// One emission of a block, for one state of the flags at its start (join.c).
-struct lower_version {
+// What is true where control goes from one place to another; of a version: what it needs of who comes (join.c: state_fits).
+struct lower_state {
     struct lower_flags flags;
+};
+
+// One emission of a block, for one state at its start (join.c).
+struct lower_version {
+    struct lower_state state;
     uint32_t label, offset;         // offset: once emitted
     int16_t  block, same;           // same: an older version of the block, -1: none
     bool     emitted;
@@ -159,11 +164,11 @@ struct lower_version {
 };
 
 typedef void lower_push_return(struct lower_context *cx, const struct x64_insn *insn);
-// Code out of line, emitted after the last block: bound to `label`, with the flags and live mask of the place that asked for it.
+// Code out of line, emitted after the last block: bound to `label`, with the state and live mask of the place that asked for it.
 struct lower_deferred {
     void (*emit)(struct lower_context *cx, const struct lower_deferred *d);
     uint32_t label, back;           // back: label to continue at, if any
-    struct lower_flags flags;
+    struct lower_state state;
     uint16_t live, read;
     const struct lower_insn *insn;
     const struct lower_block *block;
@@ -347,6 +352,8 @@ void lower_flags_of_sum(struct lower_context *cx, bool sub, unsigned bytes, a64_
 void lower_flags_of_compare(struct lower_context *cx, unsigned bytes, a64_reg a, a64_reg b);    // of a - b, which nobody keeps
 
 // ---- join.c: versions of blocks, by their index
+struct lower_state lower_state_now(const struct lower_context *cx);
+void lower_state_set(struct lower_context *cx, const struct lower_state *state);
 void lower_join_begin(struct lower_context *cx);
 int  lower_join(struct lower_context *cx, int block);           // for control that goes to the block now; may make the flags canonical
 int  lower_join_fall(struct lower_context *cx, int block);      // the same for falling into it: perhaps one more, to save a branch

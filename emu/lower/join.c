@@ -42,7 +42,30 @@ void lower_join_begin(struct lower_context *cx)
     }
 }
 
-static int new_version(struct lower_context *cx, int block, struct lower_flags flags)
+// ---- states
+struct lower_state lower_state_now(const struct lower_context *cx)
+{
+    return (struct lower_state){ .flags = cx->flags };
+}
+
+void lower_state_set(struct lower_context *cx, const struct lower_state *state)
+{
+    cx->flags = state->flags;
+}
+
+static struct lower_state state_at_entry(void)
+{
+    return (struct lower_state){ .flags = lower_flags_at_entry };
+}
+
+// Whether who comes with this state may enter the version.
+static bool state_fits(const struct lower_state *s, const struct lower_version *v, const struct lower_block *k)
+{
+    return lower_flags_fit(&s->flags, &v->state.flags, k->live_in);
+}
+
+// ---- versions
+static int new_version(struct lower_context *cx, int block, struct lower_state state)
 {
     struct lower_block *k = &cx->work->blocks[block];
     if (cx->version_count >= LOWER_VERSIONS) {
@@ -50,19 +73,19 @@ static int new_version(struct lower_context *cx, int block, struct lower_flags f
         return 0;
     }
     int v = (int)cx->version_count++;
-    cx->work->versions[v] = (struct lower_version){ .flags = flags, .label = lower_label(cx), .block = (int16_t)block, .same = k->versions };
+    cx->work->versions[v] = (struct lower_version){ .state = state, .label = lower_label(cx), .block = (int16_t)block, .same = k->versions };
     k->versions = (int16_t)v;
     if ((uint32_t)block < cx->pending)
         cx->pending = (uint32_t)block;
     return v;
 }
 
-static int find_version(const struct lower_context *cx, int block, const struct lower_flags *flags)
+static int find_version(const struct lower_context *cx, int block, struct lower_state state)
 {
     const struct lower_block *k = &cx->work->blocks[block];
     int found = -1;
     for (int v = k->versions; v >= 0; v = cx->work->versions[v].same)
-        if (lower_flags_fit(flags, &cx->work->versions[v].flags, k->live_in))
+        if (state_fits(&state, &cx->work->versions[v], k))
             found = v;                          // the oldest
     return found;
 }
@@ -96,24 +119,24 @@ static void pay(struct lower_context *cx, const struct lower_block *k)
 
 int lower_join_canonical(struct lower_context *cx, int block)
 {
-    int v = find_version(cx, block, &lower_flags_at_entry);
-    return v >= 0 ? v : new_version(cx, block, lower_flags_at_entry);
+    int v = find_version(cx, block, state_at_entry());
+    return v >= 0 ? v : new_version(cx, block, state_at_entry());
 }
 
 bool lower_join_fits(const struct lower_context *cx, int block)
 {
-    return find_version(cx, block, &cx->flags) >= 0 || may_grow(cx, &cx->work->blocks[block]);
+    return find_version(cx, block, lower_state_now(cx)) >= 0 || may_grow(cx, &cx->work->blocks[block]);
 }
 
 int lower_join_find(struct lower_context *cx, int block)
 {
     struct lower_block *k = &cx->work->blocks[block];
-    int v = find_version(cx, block, &cx->flags);
+    int v = find_version(cx, block, lower_state_now(cx));
     if (v >= 0)
         return v;
     if (may_grow(cx, k)) {
         pay(cx, k);
-        return new_version(cx, block, cx->flags);
+        return new_version(cx, block, lower_state_now(cx));
     }
     return -1;
 }
@@ -135,7 +158,7 @@ int lower_join_fall(struct lower_context *cx, int block)
     if (!cx->work->versions[v].emitted || !same_loop || cx->config->verify || k->count > cx->loop_budget || versions_of(cx, k) > VERSIONS)
         return v;
     pay(cx, k);
-    return new_version(cx, block, cx->work->versions[v].flags);
+    return new_version(cx, block, cx->work->versions[v].state);
 }
 
 uint32_t lower_join_label(struct lower_context *cx, int v)

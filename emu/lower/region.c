@@ -100,7 +100,7 @@ struct lower_deferred *lower_defer(struct lower_context *cx, void (*emit)(struct
         return &cx->work->deferred[LOWER_DEFERRED - 1];     // written, never read: the region is thrown away
     }
     struct lower_deferred *d = &cx->work->deferred[cx->deferred_count++];
-    *d = (struct lower_deferred){ .emit = emit, .label = lower_label(cx), .flags = cx->flags, .live = cx->live, .read = cx->read,
+    *d = (struct lower_deferred){ .emit = emit, .label = lower_label(cx), .state = lower_state_now(cx), .live = cx->live, .read = cx->read,
                                    .insn = cx->insn, .block = cx->block };
     return d;
 }
@@ -191,7 +191,7 @@ static void not_found(struct lower_context *cx, const struct lower_deferred *d)
             d->push(cx, &d->insn->x);
         a64_br(cx->b, 11);
         lower_bind(cx, other);
-        cx->flags = d->flags;
+        lower_state_set(cx, &d->state);
         lower_point_here(cx);
     }
     cx->temps = 0;
@@ -466,7 +466,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     const struct lower_block *k = &cx->work->blocks[version->block];
     cx->block = k;
     cx->insn = &cx->work->insns[k->first];
-    cx->flags = version->flags;
+    lower_state_set(cx, &version->state);
     cx->facts = k->facts;
     lower_width_reset(cx);
     cx->mask = 0;
@@ -563,7 +563,7 @@ static void tail(struct lower_context *cx)
     for (uint32_t i = 0; i < cx->deferred_count; i++) {         // may grow while it runs
         const struct lower_deferred *d = &cx->work->deferred[i];
         cx->insn = d->insn;
-        cx->flags = d->flags;
+        lower_state_set(cx, &d->state);
         cx->live = d->live;
         cx->read = d->read;
         cx->temps = 0;
