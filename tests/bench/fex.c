@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // For tests/bench/fex: reads x64 sequences, lowers each one alone and says how many arm64 words come out.
 //     fex FILE PROFILE SLOT_BYTES       FILE: slots of SLOT_BYTES, each a 16-bit length and that many bytes of code
-// A line for each slot: status, words on the way through, words out of line, kernel entries on the way, instructions lowered, and
-// the words. The way through ends at a direct exit appended to the sequence, so that all flags are live and have
-// their canonical form there; the exit itself does not count. A sequence that ends in a branch of its own has none appended.
+// A line for each slot: status, words in line, words on the way to canonical flags, words out of line, kernel entries in line, instructions
+// lowered, and the words of that way. A jump out of the region is appended to the sequence, to code that is unknown, so all flags are
+// live and read behind it. In line is what comes before the jump: the instructions themselves, with their flags left where the lowering
+// leaves them. The jump makes them canonical first; the branch itself does not count. A sequence that ends in a branch of its own never gets to
+// the jump: everything but the code of its exits counts, both ways.
 #include <stdio.h>
 #include <stdlib.h>
 #include "emu/run/ctx.h"
@@ -33,7 +35,7 @@ static void count(const struct lower_config *config, const uint8_t *code, size_t
                                    .exits = exits, .exit_capacity = 512, .points = points, .point_capacity = 4096, .work = work };
     enum lower_status status = lower_region(config, &source, BASE, &result);
     if (status != LOWER_OK || !result.entry_count) {
-        printf("%d 0 0 0 0\n", (int)status);
+        printf("%d 0 0 0 0 0\n", (int)status);
         return;
     }
     // A literal pool or code out of line may stand before nothing of the way through: regions begin with their code.
@@ -49,10 +51,14 @@ static void count(const struct lower_config *config, const uint8_t *code, size_t
         end = tail;                         // no way through: everything
     else if (tail > end + 1)
         out_of_line = tail - end - 1;
+    uint32_t in_line = end;                 // up to where the jump begins
+    for (uint32_t i = 0; i < result.point_count; i++)
+        if (points[i].rip == BASE + length && points[i].offset / 4 < in_line)
+            in_line = points[i].offset / 4;
     uint32_t kernel = 0;
-    for (uint32_t i = first; i < end; i++)
+    for (uint32_t i = first; i < in_line; i++)
         kernel += enters_kernel(words[i]);
-    printf("0 %u %u %u %u", end - first, out_of_line, kernel, result.x64_instructions);
+    printf("0 %u %u %u %u %u", in_line - first, end - first, out_of_line, kernel, result.x64_instructions);
     for (uint32_t i = first; i < end; i++)
         printf(" %08x", words[i]);
     putchar('\n');
