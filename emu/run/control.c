@@ -4,7 +4,7 @@
 // do it); one that is not mapped is a fault at the target. Code other than 64-bit code of user mode cannot be entered: #GP.
 #include "emu/run/machine.h"
 
-enum { USER_CODE = 0x33, MOST_POPPED = 5 };
+enum { USER_CODE = 0x33 };
 
 static enum emu_outcome general_protection(struct machine *m)
 {
@@ -24,17 +24,16 @@ static enum emu_outcome go(struct machine *m, uint64_t target)
     return EMU_RESUME;
 }
 
-// `count` values of `bytes` each from the top of the stack; SP stays. Of several the second is the selector, which processors look
-// at first.
-static bool stack_read(struct machine *m, uint64_t *values, unsigned count, unsigned bytes)
+// A value at `at` from the top of the stack; SP stays.
+static bool stack_read(struct machine *m, uint64_t at, uint64_t *value, unsigned bytes)
 {
-    for (unsigned n = 0; n < count; n++) {
-        unsigned i = count > 1 && n < 2 ? !n : n;
-        values[i] = 0;
-        if (!machine_read(m, m->frame->sp + i * bytes, &values[i], bytes))
-            return false;
+    uint64_t address = m->frame->sp + at;
+    *value = 0;
+    if (address >> 47 == 0 && (address + bytes - 1) >> 47) {
+        general_protection(m);
+        return false;
     }
-    return true;
+    return machine_read(m, address, value, bytes);
 }
 
 static enum emu_outcome near_to(struct machine *m, uint64_t target, bool call)
@@ -62,7 +61,7 @@ enum emu_outcome machine_run_near(struct machine *m)
 enum emu_outcome machine_run_ret(struct machine *m)
 {
     uint64_t target, extra = m->insn->operand_count ? (uint16_t)m->insn->opd[0].value : 0;
-    if (!stack_read(m, &target, 1, 8))
+    if (!stack_read(m, 0, &target, 8))
         return EMU_EXCEPTION;
     enum emu_outcome outcome = near_to(m, target, false);
     if (outcome == EMU_RESUME)
@@ -94,16 +93,19 @@ enum emu_outcome machine_run_far(struct machine *m)
     return go(m, target);
 }
 
+// The selector is read first. If it is not of user mode, rsp and ss are popped too, before that is refused.
 enum emu_outcome machine_run_ret_far(struct machine *m)
 {
     unsigned bytes = m->insn->opsize;
-    uint64_t popped[2], extra = m->insn->operand_count ? (uint16_t)m->insn->opd[0].value : 0;
-    if (!stack_read(m, popped, 2, bytes))
+    uint64_t target, selector, outer, extra = m->insn->operand_count ? (uint16_t)m->insn->opd[0].value : 0;
+    if (!stack_read(m, bytes, &selector, bytes) || !stack_read(m, 0, &target, bytes))
         return EMU_EXCEPTION;
-    if ((uint16_t)popped[1] != USER_CODE || !canonical(popped[0]))
+    if ((selector & 3) != 3 && (!stack_read(m, 3 * bytes + extra, &outer, bytes) || !stack_read(m, 2 * bytes + extra, &outer, bytes)))
+        return EMU_EXCEPTION;
+    if ((uint16_t)selector != USER_CODE || !canonical(target))
         return general_protection(m);
     m->frame->sp += 2 * bytes + extra;
-    return go(m, popped[0]);
+    return go(m, target);
 }
 
 // What user mode may change of the flags.
@@ -118,17 +120,20 @@ static void flags_put(struct machine *m, uint32_t flags, unsigned bytes)
     aspace_write(m->p->as, area + CTX_EFLAGS_KEPT, &kept, 4);
 }
 
-// rip, cs, rflags, rsp, ss, always all five (SDM vol. 2 IRET, 64-bit mode). A task link cannot be followed in 64-bit mode: NT is #GP.
+// rip, cs, rflags, rsp, ss, always all five (SDM vol. 2 IRET, 64-bit mode), read in an order of their own. A task link cannot be
+// followed in 64-bit mode: NT is #GP.
 enum emu_outcome machine_run_iret(struct machine *m)
 {
+    static const uint8_t order[] = { 2, 1, 0, 4, 3 };
     unsigned bytes = m->insn->opsize;
-    uint64_t popped[MOST_POPPED];
+    uint64_t popped[sizeof order];
     uint32_t kept = 0;
     aspace_read(m->p->as, m->frame->x[28] + CTX_EFLAGS_KEPT, &kept, 4, ACCESS_READ);
     if (kept & CTX_FLAG_NT)
         return general_protection(m);
-    if (!stack_read(m, popped, MOST_POPPED, bytes))
-        return EMU_EXCEPTION;
+    for (unsigned i = 0; i < sizeof order; i++)
+        if (!stack_read(m, order[i] * bytes, &popped[order[i]], bytes))
+            return EMU_EXCEPTION;
     if ((uint16_t)popped[1] != USER_CODE || !canonical(popped[0]))
         return general_protection(m);
     if (!machine_load_segment(m, X64_SS, (uint16_t)popped[4]))
@@ -142,7 +147,7 @@ enum emu_outcome machine_run_iret(struct machine *m)
 enum emu_outcome machine_run_popf(struct machine *m)
 {
     uint64_t flags;
-    if (!stack_read(m, &flags, 1, m->insn->opsize))
+    if (!stack_read(m, 0, &flags, m->insn->opsize))
         return EMU_EXCEPTION;
     m->frame->sp += m->insn->opsize;
     flags_put(m, (uint32_t)flags, m->insn->opsize);

@@ -180,6 +180,21 @@ static bool shows_open_c1(const struct oracle_vector *v)
     return open && shown;
 }
 
+// How long the instruction that it stopped at is, or whether that matters, makers see differently: UD0 and UD1 have a ModRM byte or
+// none, VMREAD is EXTRQ with two immediate bytes to AMD's processors.
+static bool length_is_open(const struct oracle_vector *v)
+{
+    uint64_t at = v->out.rip - v->code_va;
+    struct x64_insn i;
+    uint8_t bytes[X64_LENGTH_MAX + 1] = { 0 };
+    if (at >= v->code_bytes)
+        return false;
+    for (unsigned n = 0; n < X64_LENGTH_MAX && at + n < v->code_bytes; n++)
+        bytes[n] = v->code[at + n];
+    x64_decode(bytes, X64_LENGTH_MAX, 0, &i);       // zeroes behind what there is; perhaps with LOCK, which makes it invalid
+    return i.op == X64_UD0 || i.op == X64_UD1 || i.op == X64_VMREAD;
+}
+
 static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, bool user)
 {
     uint64_t offset = v->out.rip - v->code_va;
@@ -201,8 +216,9 @@ static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, b
     if (lacks(v))
         return false;
     bool access = v->outcome == ORACLE_PAGE_FAULT || v->outcome == ORACLE_GENERAL;
-    if (access && decode_at(v, v->out.rip, &i) && ((i.op == X64_ENTER && (i.opd[1].value & 31) > 1) || (i.op == X64_RET_FAR && i.operand_count)
-                                                     || (i.op == X64_IRET && v->outcome == ORACLE_PAGE_FAULT)))
+    if (access && decode_at(v, v->out.rip, &i) && ((i.op == X64_ENTER && (i.opd[1].value & 31) > 1) || (i.op == X64_MOVSXD && i.opsize == 2)))
+        return false;
+    if (oracle_is_edge(v) && length_is_open(v))
         return false;
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && i.op == X64_CMPS && both_fault(v, &i))
         return false;
@@ -305,8 +321,7 @@ static uint64_t place(struct generator *g, const struct oracle_making *m, uint32
     *kept = length;
     bool edge = number % EDGE_EVERY == 5 && !m->user && m->mode != MODE_CUT;
     if (edge && m->mode == MODE_FORMS)              // which shall show all their immediates
-        edge = (f = form_of_number(m, number, &walk)) && !walks(f) && f->sample.op != X64_UD0;    // AMD's UD0 has no ModRM
-
+        edge = (f = form_of_number(m, number, &walk)) && !walks(f);
     if (edge && gen_chance(g, 70)) {
         if (gen_chance(g, 60) && length > 1)
             *kept -= 1 + gen_below(g, length < 8 ? length - 1 : 7);
