@@ -16,6 +16,16 @@ static bool stores_status(const struct x64_insn *i)
            i->op == X64_XSAVEOPT;
 }
 
+// An address in the sequence that the instruction puts where an indirect jump or a RET may take it from; its offset, or -1.
+static int names_target(const struct x64_insn *i, uint64_t va, unsigned length)
+{
+    uint64_t address = i->op == X64_LEA && i->mem.base == X64_REG_RIP ? i->mem.address : 0;
+    for (unsigned o = 0; o < i->operand_count && !address; o++)
+        if (i->opd[o].kind == X64_OPD_IMM)
+            address = (uint64_t)i->opd[o].value;
+    return address - va <= length ? (int)(address - va) : -1;
+}
+
 bool oracle_flow(const uint8_t *code, unsigned length, uint64_t va, struct oracle_flow *flow)
 {
     struct x64_insn i;
@@ -28,6 +38,9 @@ bool oracle_flow(const uint8_t *code, unsigned length, uint64_t va, struct oracl
             uint16_t after = oracle_undefined_after(&i, flow->open[at]);
             uint16_t stale = x64_flow(&i) == X64_FLOW_CALL || x64_flow(&i) == X64_FLOW_CALL_INDIRECT ? X64_ARITH_FLAGS :
                              flow->stale[at] & ~x64_flags_killed(&i);
+            int named = names_target(&i, va, length);
+            if (named >= 0)
+                changed |= join(&flow->stale[named], X64_ARITH_FLAGS);
             uint64_t target = i.opd[0].kind == X64_OPD_REL ? (uint64_t)i.opd[0].value - va : ~0ull;
             if (target <= length) {
                 changed |= join(&flow->open[target], after);

@@ -5,7 +5,7 @@
 
 struct oracle_flow {
     uint16_t open[ORACLE_CODE_MAX + 1];     // by offset: arithmetic flags that real processors may have different there
-    uint16_t stale[ORACLE_CODE_MAX + 1];    // by offset: flags that have not been written since a call or a return
+    uint16_t stale[ORACLE_CODE_MAX + 1];    // by offset: flags that have not been written since a call, a return or an indirect jump
     bool start[ORACLE_CODE_MAX + 1];        // an instruction begins here
     bool returns;                           // there is a RET: where it goes is not followed
     bool invalid;                           // there are bytes that are no instruction; nothing behind them is looked at

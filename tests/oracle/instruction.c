@@ -425,13 +425,14 @@ static void odd_prefixes(struct generator *g, const struct oracle_form *f, struc
     static const uint8_t choice[] = { 0x26, 0x2e, 0x36, 0x3e, 0x66, 0x67, 0xf2, 0xf3, 0x66, 0x64, 0x65, 0x48, 0x40 };
     unsigned count = 1 + gen_below(g, 3);
     bool memory = f->memory || oracle_form_has(f, SRC_MOFFS) || x64_op_info((enum x64_op)f->sample.op)->attributes & X64_A_STRING || is(f, X64_XLAT);
+    bool masked = is(f, X64_MASKMOVQ) || is(f, X64_MASKMOVDQU) || is(f, X64_VMASKMOVDQU);      // [rdi] is no place of gs
     bool transfer = x64_flow(&f->sample) != X64_FLOW_NEXT;
     for (unsigned i = 0; i < count; i++) {
         struct encoding with = *e;
         uint8_t prefix = choice[gen_below(g, sizeof choice)];
         bool repeat = prefix == 0xf2 || prefix == 0xf3;
         if ((prefix == 0x66 && transfer) || (repeat && (is(f, X64_LOOPE) || is(f, X64_LOOPNE))) ||     // see NOT_TRIED in rules.inc
-            ((prefix == 0x64 || prefix == 0x65) && (memory || g->user)) || (prefix == 0x67 && memory) || e->prefix_count == ENCODING_PREFIXES_MAX)
+            ((prefix == 0x64 || prefix == 0x65) && (memory || g->user)) || (prefix == 0x67 && memory) || (prefix == 0x65 && masked) || e->prefix_count == ENCODING_PREFIXES_MAX)
             continue;
         if (repeat && f->mandatory & 6 && prefix != (f->mandatory & 2 ? 0xf3 : 0xf2))
             continue;
