@@ -482,6 +482,7 @@ static bool decode(struct decoder *d, struct x64_insn *out)
         return false;
     out->length = (uint8_t)d->pos;
     resolve_addresses(d, out);
+    x64_find_effects(out);
     return true;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // info.c - questions about an instruction, answered from x64_ops.inc and the operands.
-#include "emu/x64/x64.h"
+#include "emu/x64/rows.h"
 
-static const struct x64_op_info op_infos[X64_OP_COUNT] = {
+const struct x64_op_info x64_op_infos[X64_OP_COUNT] = {
     [X64_BAD] = { .name = "BAD" },
 #define X(name_, isa_, access_, reads, writes, undefined, cleared, gpr_reads, gpr_writes, attributes_) \
     [X64_##name_] = { .name = #name_, .access = access_, .isa = X64_ISA_##isa_, .flags_read = reads, \
@@ -12,11 +12,6 @@ static const struct x64_op_info op_infos[X64_OP_COUNT] = {
 #include "emu/x64/x64_ops.inc"
 #undef X
 };
-
-const struct x64_op_info *x64_op_info(enum x64_op op)
-{
-    return &op_infos[(unsigned)op < X64_OP_COUNT ? op : X64_BAD];
-}
 
 uint16_t x64_cond_flags(enum x64_cond cond)
 {
@@ -41,11 +36,6 @@ static bool repeats(const struct x64_insn *insn)
     return insn->prefixes & (X64_P_REP | X64_P_REPNE);
 }
 
-uint16_t x64_flags_read(const struct x64_insn *insn)
-{
-    return x64_op_info(insn->op)->flags_read | x64_cond_flags(insn->cond);
-}
-
 uint16_t x64_flags_written(const struct x64_insn *insn)
 {
     const struct x64_op_info *info = x64_op_info(insn->op);
@@ -65,9 +55,8 @@ static bool leaves_undefined_flags(const struct x64_insn *insn)
     return insn->op == X64_BT || insn->op == X64_BTS || insn->op == X64_BTR || insn->op == X64_BTC;
 }
 
-uint16_t x64_flags_killed(const struct x64_insn *insn)
+static uint16_t flags_killed(const struct x64_insn *insn, const struct x64_op_info *info)
 {
-    const struct x64_op_info *info = x64_op_info(insn->op);
     if (leaves_undefined_flags(insn))
         return info->flags_written;
     if ((info->attributes & X64_A_IF_COUNT) && shift_count(insn) <= 0)
@@ -88,39 +77,32 @@ static uint16_t implicit_gprs(const struct x64_insn *insn, uint16_t mask)
     return mask;
 }
 
-uint16_t x64_gprs_read(const struct x64_insn *insn)
+static void find_gprs(struct x64_insn *insn, const struct x64_op_info *info)
 {
-    uint16_t mask = implicit_gprs(insn, x64_op_info(insn->op)->gpr_read);
+    uint16_t read = implicit_gprs(insn, info->gpr_read), written = implicit_gprs(insn, info->gpr_written);
     for (unsigned i = 0; i < insn->operand_count; i++) {
         const struct x64_operand *opd = &insn->opd[i];
-        bool partial = opd->kind == X64_OPD_GPR8_HIGH || (opd->kind == X64_OPD_GPR && opd->size < 4);
-        if ((opd->kind == X64_OPD_GPR || opd->kind == X64_OPD_GPR8_HIGH) &&
-            ((opd->access & X64_READ) || ((opd->access & X64_WRITE) && partial)))
-            mask |= (uint16_t)(1 << opd->reg);
+        if (opd->kind != X64_OPD_GPR && opd->kind != X64_OPD_GPR8_HIGH)
+            continue;
+        uint16_t bit = (uint16_t)(1 << opd->reg);
+        if (opd->access & X64_WRITE)
+            written |= bit;
+        if (opd->access & X64_READ || (opd->access & X64_WRITE && opd->size < 4))
+            read |= bit;
     }
     if (insn->form & X64_F_MEM) {
         if (insn->mem.base < 16)
-            mask |= (uint16_t)(1 << insn->mem.base);
+            read |= (uint16_t)(1 << insn->mem.base);
         if (insn->mem.index < 16 && !insn->mem.vsib)
-            mask |= (uint16_t)(1 << insn->mem.index);
+            read |= (uint16_t)(1 << insn->mem.index);
     }
-    return mask;
+    insn->gprs_read = read;
+    insn->gprs_written = written;
 }
 
-uint16_t x64_gprs_written(const struct x64_insn *insn)
+static enum x64_flow flow_of(const struct x64_insn *insn, const struct x64_op_info *info)
 {
-    uint16_t mask = implicit_gprs(insn, x64_op_info(insn->op)->gpr_written);
-    for (unsigned i = 0; i < insn->operand_count; i++) {
-        const struct x64_operand *opd = &insn->opd[i];
-        if ((opd->kind == X64_OPD_GPR || opd->kind == X64_OPD_GPR8_HIGH) && (opd->access & X64_WRITE))
-            mask |= (uint16_t)(1 << opd->reg);
-    }
-    return mask;
-}
-
-enum x64_flow x64_flow(const struct x64_insn *insn)
-{
-    enum x64_flow flow = (enum x64_flow)(x64_op_info(insn->op)->attributes >> X64_FLOW_SHIFT);
+    enum x64_flow flow = (enum x64_flow)(info->attributes >> X64_FLOW_SHIFT);
     bool direct = insn->opd[0].kind == X64_OPD_REL;
     if (flow == X64_FLOW_JUMP && !direct)
         return X64_FLOW_JUMP_INDIRECT;
@@ -129,55 +111,41 @@ enum x64_flow x64_flow(const struct x64_insn *insn)
     return flow;
 }
 
-bool x64_ends_block(const struct x64_insn *insn)
-{
-    return x64_flow(insn) != X64_FLOW_NEXT;
-}
-
-// Memory that no operand names: how many of the stack and string operations read, and how many write.
-static bool implicit_read(const struct x64_insn *insn)
+// Memory that no operand names: what of the stack and string operations reads, and what writes.
+static unsigned implicit_accesses(const struct x64_insn *insn)
 {
     switch (insn->op) {
     case X64_POP: case X64_POPF: case X64_LEAVE: case X64_RET: case X64_RET_FAR: case X64_IRET:
-    case X64_MOVS: case X64_CMPS: case X64_SCAS: case X64_LODS: case X64_OUTS: case X64_XLAT: case X64_ENTER:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool implicit_write(const struct x64_insn *insn)
-{
-    switch (insn->op) {
-    case X64_PUSH: case X64_PUSHF: case X64_CALL: case X64_CALL_FAR: case X64_ENTER:
-    case X64_MOVS: case X64_STOS: case X64_INS: case X64_MASKMOVQ: case X64_MASKMOVDQU: case X64_VMASKMOVDQU:
+    case X64_CMPS: case X64_SCAS: case X64_LODS: case X64_OUTS: case X64_XLAT:
+        return X64_READS_MEMORY;
+    case X64_PUSH: case X64_PUSHF: case X64_CALL: case X64_CALL_FAR:
+    case X64_STOS: case X64_INS: case X64_MASKMOVQ: case X64_MASKMOVDQU: case X64_VMASKMOVDQU:
     case X64_CLZERO: case X64_MOVDIR64B: case X64_ENQCMD: case X64_ENQCMDS:
-        return true;
+        return X64_WRITES_MEMORY;
+    case X64_MOVS: case X64_ENTER:
+        return X64_READS_MEMORY | X64_WRITES_MEMORY;
     default:
-        return false;
+        return 0;
     }
 }
 
-static bool operand_access(const struct x64_insn *insn, unsigned access)
+static unsigned accesses_of(const struct x64_insn *insn, const struct x64_op_info *info)
 {
-    return (insn->form & X64_F_MEM) && (insn->opd[insn->mem_operand].access & access);
+    unsigned access = insn->form & X64_F_MEM ? insn->opd[insn->mem_operand].access : 0, accesses = implicit_accesses(insn);
+    accesses |= (access & X64_READ ? X64_READS_MEMORY : 0) | (access & X64_WRITE ? X64_WRITES_MEMORY : 0);
+    if (accesses || info->attributes & (X64_A_FAULTS | X64_A_PRIVILEGED | X64_A_IO) || info->isa == X64_ISA_X87)
+        accesses |= X64_MAY_FAULT;
+    return accesses;
 }
 
-bool x64_reads_memory(const struct x64_insn *insn)
-{
-    return operand_access(insn, X64_READ) || implicit_read(insn);
-}
-
-bool x64_writes_memory(const struct x64_insn *insn)
-{
-    return operand_access(insn, X64_WRITE) || implicit_write(insn);
-}
-
-bool x64_may_fault(const struct x64_insn *insn)
+void x64_find_effects(struct x64_insn *insn)
 {
     const struct x64_op_info *info = x64_op_info(insn->op);
-    return (info->attributes & (X64_A_FAULTS | X64_A_PRIVILEGED | X64_A_IO)) || info->isa == X64_ISA_X87 ||
-           x64_reads_memory(insn) || x64_writes_memory(insn);
+    insn->flow = (uint8_t)flow_of(insn, info);
+    insn->accesses = (uint8_t)accesses_of(insn, info);
+    insn->flags_read = info->flags_read | x64_cond_flags(insn->cond);
+    insn->flags_killed = flags_killed(insn, info);
+    find_gprs(insn, info);
 }
 
 const char *x64_status_name(enum x64_status status)

@@ -72,3 +72,6 @@ struct x64_operand_form {
 
 extern const struct x64_rows x64_maps[X64_MAP_COUNT];
 extern const struct x64_operand_form x64_operand_forms[X64_OC_COUNT];
+
+// What the queries of x64.h answer of an instruction that is decoded otherwise.
+void x64_find_effects(struct x64_insn *insn);

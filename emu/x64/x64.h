@@ -185,6 +185,8 @@ struct x64_insn {
     uint8_t segment;                // override of the implicit rsi, rbx or rax operand of a string instruction, XLAT, ...: FS, GS, NONE
     uint8_t disp_at, disp_bytes;    // where in the instruction the displacement (or moffs address) is; 0 bytes: there is none
     uint8_t imm_at, imm_bytes;      // the same of the immediate or relative target, the last one if there are two
+    uint8_t flow, accesses;         // ask through x64_flow() and the like below
+    uint16_t flags_read, flags_killed, gprs_read, gprs_written;
     struct x64_operand opd[X64_OPERANDS_MAX];
     struct x64_mem mem;
 };
@@ -194,25 +196,30 @@ struct x64_insn {
 enum x64_status x64_decode(const uint8_t *bytes, size_t avail, uint64_t rip, struct x64_insn *out);
 
 // The row of x64_ops.inc. X64_BAD and numbers out of range give a row called "BAD".
-const struct x64_op_info *x64_op_info(enum x64_op op);
+extern const struct x64_op_info x64_op_infos[X64_OP_COUNT];
+static inline const struct x64_op_info *x64_op_info(enum x64_op op)
+{
+    return &x64_op_infos[(unsigned)op < X64_OP_COUNT ? op : X64_BAD];
+}
 
 // Flags that a condition reads.
 uint16_t x64_cond_flags(enum x64_cond cond);
 
 // Flags of this instruction, its condition, count and REP prefix taken into account.
-uint16_t x64_flags_read(const struct x64_insn *insn);       // may read
+static inline uint16_t x64_flags_read(const struct x64_insn *insn) { return insn->flags_read; }         // may read
 uint16_t x64_flags_written(const struct x64_insn *insn);    // may write a defined value (OF of a shift: only if by one)
-uint16_t x64_flags_killed(const struct x64_insn *insn);     // the old value is certainly gone: written or left undefined
+static inline uint16_t x64_flags_killed(const struct x64_insn *insn) { return insn->flags_killed; }     // the old value is certainly gone: written or left undefined
 
 // Explicit and implicit general registers as bit masks. A partial write (8 or 16 bits) also reads.
-uint16_t x64_gprs_read(const struct x64_insn *insn);
-uint16_t x64_gprs_written(const struct x64_insn *insn);
+static inline uint16_t x64_gprs_read(const struct x64_insn *insn) { return insn->gprs_read; }
+static inline uint16_t x64_gprs_written(const struct x64_insn *insn) { return insn->gprs_written; }
 
-enum x64_flow x64_flow(const struct x64_insn *insn);
-bool x64_ends_block(const struct x64_insn *insn);
-bool x64_reads_memory(const struct x64_insn *insn);         // explicit operand, string or stack access
-bool x64_writes_memory(const struct x64_insn *insn);
-bool x64_may_fault(const struct x64_insn *insn);            // memory, or X64_A_FAULTS, PRIVILEGED, IO
+enum { X64_READS_MEMORY = 1, X64_WRITES_MEMORY = 2, X64_MAY_FAULT = 4 };
+static inline enum x64_flow x64_flow(const struct x64_insn *insn) { return (enum x64_flow)insn->flow; }
+static inline bool x64_ends_block(const struct x64_insn *insn) { return insn->flow != X64_FLOW_NEXT; }
+static inline bool x64_reads_memory(const struct x64_insn *insn) { return insn->accesses & X64_READS_MEMORY; }      // explicit operand, string or stack access
+static inline bool x64_writes_memory(const struct x64_insn *insn) { return insn->accesses & X64_WRITES_MEMORY; }
+static inline bool x64_may_fault(const struct x64_insn *insn) { return insn->accesses & X64_MAY_FAULT; }            // memory, or X64_A_FAULTS, PRIVILEGED, IO
 
 // Writes the instruction in Intel syntax, e.g. "lock add dword ptr gs:[rax+rcx*4-0x10], edx". Always terminated;
 // returns the length the whole text has, as snprintf does. No allocation, no locale.
