@@ -4,6 +4,8 @@
 // With the argument "tso" a second thread exists meanwhile. "nothing" is a workload that does nothing: what measuring costs.
 // With "again" it runs itself twice as another process, one after the other, with "once": every workload once, and a line
 //     regions N X64-INSTRUCTIONS          of what that process had translated.
+// As an ARM64EC program, with "bare 1" or "bare 2" the checker of indirect calls is one or two instructions that check nothing: what both runs
+// differ by is how often it is called, and so what the program executes itself is known.
 #include <stdio.h>
 #include <string.h>
 #define WIN32_LEAN_AND_MEAN
@@ -28,10 +30,39 @@ static uint64_t difference(uint64_t before, uint64_t after)     // the two halve
     return ((after >> 32) - (before >> 32)) << 32 | (uint32_t)(after - before);
 }
 
+#if defined(__arm64ec__)
+typedef void checker(void);
+extern checker *volatile __os_arm64x_check_icall;    // the image's own; ntdll has filled it in (images/crt/chpe.S)
+__attribute__((naked)) static void bare_one(void) { __asm__("ret"); }
+__attribute__((naked)) static void bare_two(void) { __asm__("nop\n ret"); }
+static checker *checker_meanwhile;
+
+static int bare(unsigned instructions)
+{
+    DWORD old;
+    if (!VirtualProtect((void *)&__os_arm64x_check_icall, sizeof(void *), PAGE_READWRITE, &old))
+        return 0;
+    checker_meanwhile = instructions == 0 ? __os_arm64x_check_icall : instructions == 1 ? bare_one : bare_two;
+    return 1;
+}
+
+static uint64_t call(workload *run)
+{
+    checker *was = __os_arm64x_check_icall;
+    __os_arm64x_check_icall = checker_meanwhile;
+    uint64_t checksum = run(one);
+    __os_arm64x_check_icall = was;
+    return checksum;
+}
+#else
+static int bare(unsigned instructions) { return !instructions; }
+static uint64_t call(workload *run) { return run(one); }
+#endif
+
 static uint64_t measure(workload *run, uint64_t *checksum)
 {
     uint64_t before = meter_instructions();
-    *checksum = run(one);
+    *checksum = call(run);
     return difference(before, meter_instructions());
 }
 
@@ -127,6 +158,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "this machine does not count instructions: run it with --icount\n");
         return 2;
     }
+    if (!bare(argc > 2 && !strcmp(argv[1], "bare") ? (unsigned)(argv[2][0] - '0') : 0))
+        return 6;
     HANDLE event = NULL, thread = NULL;
     if (argc > 1 && !strcmp(argv[1], "tso")) {
         event = CreateEventW(NULL, TRUE, FALSE, NULL);
