@@ -54,6 +54,7 @@ enum lower_nz {         // where SF, ZF, OF are
     NZ_HW, NZ_LOGIC, NZ_FCMP,
     NZ_SP,              // all flags are those of ADD rsp, sp_added, before sp_popped words were popped
     NZ_INC, NZ_DEC,     // SF and ZF of a register that has just been incremented or decremented, which tells OF; CF is elsewhere
+    NZ_SHIFT,           // all flags are those of nz_reg shifted by shift_amount, by a SHL, SHR or SAR that is lazy (lazy.c)
 };
 enum lower_cf {
     CF_INVERTED,        // C = !CF, as SUBS leaves it
@@ -83,6 +84,7 @@ struct lower_flags {
     uint8_t pa, pa_a, pa_b;         // registers; pa_b is an 8-bit immediate in the _IMM kinds
     uint8_t sp_popped;              // NZ_SP, which lasts from the ADD over POPs to the RET of its block
     uint16_t sp_added;
+    uint8_t shift_kind, shift_amount;       // NZ_SHIFT: enum a64_shift
     bool    hw_too : 1;             // NZ_LOGIC: NZCV also holds N, Z and V = 0 (C = 0)
     bool    hw_zc : 1;              // CF_NARROW: NZCV also holds Z, and C = !CF
 };
@@ -100,6 +102,10 @@ struct lower_facts {
     uint16_t high_zero;                         // ymm registers whose upper half is zero in memory (lower_avx.c)
     struct lower_upper upper;
 };
+
+// ---- a register whose value is not in its arm64 register: `from` (an arm64 register) shifted, as 64 bits or as 32 zero-extended. lazy.h.
+enum { LOWER_LAZIES = 3 };
+struct lower_lazy { uint8_t reg, from, kind, amount; bool wide; };      // reg: the x64 register; kind: enum a64_shift
 
 // ---- region
 struct lower_context;
@@ -224,6 +230,9 @@ struct lower_context {
     struct lower_sum sum;
     uint8_t width[A64_SP + 1];      // of the block so far (width.h)
     struct lower_flags flags;
+    struct lower_lazy lazies[LOWER_LAZIES];
+    unsigned lazy_count;
+    uint64_t settle_rip;            // the address of the instruction before which lazy registers get their values
     // a mask in a general register that is not right yet, and on which way out of the block it is mended (lower_mask.c)
     const struct lower_insn *mask;
     bool mask_taken, mask_finishing;
@@ -251,6 +260,7 @@ bool lower_is_exact(const struct lower_context *cx, const struct x64_insn *insn)
 
 // ---- operands.c
 a64_reg lower_gpr(unsigned x64_register);
+a64_reg lower_source(const struct lower_context *cx, unsigned reg);     // what holds its value: another one for a lazy copy (lazy.h)
 a64_reg lower_temp(struct lower_context *cx);
 enum a64_size lower_size(unsigned bytes);                       // W for 1, 2, 4
 unsigned lower_log2(unsigned bytes);
@@ -309,6 +319,7 @@ void lower_flags_fcmp(struct lower_context *cx);                                
 void lower_flags_narrow(struct lower_context *cx, unsigned size, bool subs);
 // INC or DEC of the low `size` bytes gave r: SF, ZF, OF. CF stays, or is moved to where the register does not matter.
 void lower_flags_count(struct lower_context *cx, bool dec, a64_reg r, unsigned size);
+void lower_flags_unshift(struct lower_context *cx);                             // NZ_SHIFT becomes something else
 void lower_flags_rotate(struct lower_context *cx);                              // CF and OF are in x7 now (CF_X7_ROTATE); the others as they were
 void lower_carry_detach(struct lower_context *cx);                              // CF can be changed without harm to the other live flags
 void lower_flags_cf_x7(struct lower_context *cx);                               // CF is now bit 0 of x7; SF, ZF, OF as they were
@@ -347,6 +358,8 @@ void lower_stack_settle(struct lower_context *cx);             // ends a run: SP
 void lower_pair(struct lower_context *cx, const struct lower_insn *first, const struct lower_insn *second);
 a64_reg lower_flags_word(struct lower_context *cx, bool all);                               // lower_stack.c
 void lower_flags_from_word(struct lower_context *cx, a64_reg r, bool overflow);
+// d = from shifted by n, 1 to bits - 1, of 4 or 8 bytes, and its flags. lower_shift.c.
+void lower_shift_now(struct lower_context *cx, enum a64_shift kind, unsigned bytes, a64_reg d, a64_reg from, unsigned n);
 // NZCV, PF and AF of a - b or a + b, all still in registers; result is what came out. Only what is live. lower_alu.c.
 void lower_flags_of_sum(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, a64_reg b, a64_reg result);
 void lower_flags_of_compare(struct lower_context *cx, unsigned bytes, a64_reg a, a64_reg b);    // of a - b, which nobody keeps
@@ -378,6 +391,7 @@ void lower_cbnz(struct lower_context *cx, enum a64_size s, a64_reg r, uint32_t l
 void lower_tbz(struct lower_context *cx, a64_reg r, unsigned bit, uint32_t label);
 void lower_tbnz(struct lower_context *cx, a64_reg r, unsigned bit, uint32_t label);
 void lower_b_cond(struct lower_context *cx, enum a64_cond cond, uint32_t label);
+void lower_point_at(struct lower_context *cx, uint64_t rip);    // the same for the instruction at rip
 void lower_point_here(struct lower_context *cx);                // a further point of this instruction, with the flags as they are now
 struct lower_deferred *lower_defer(struct lower_context *cx, void (*emit)(struct lower_context *, const struct lower_deferred *));
 void lower_svc(struct lower_context *cx, unsigned immediate);   // canonical flags, a point, the trap

@@ -503,8 +503,16 @@ static void sp_to_hw(struct lower_context *cx)
     lower_pa(cx, PA_ADD_IMM, X23, added & 255);
 }
 
+void lower_flags_unshift(struct lower_context *cx)
+{
+    const struct lower_flags *f = &cx->flags;
+    lower_shift_now(cx, (enum a64_shift)f->shift_kind, 1u << f->nz_size, X23, f->nz_reg, f->shift_amount);
+}
+
 void lower_flags_canonical(struct lower_context *cx, uint16_t mask)
 {
+    if (cx->flags.nz == NZ_SHIFT)
+        lower_flags_unshift(cx);
     if (cx->flags.nz == NZ_SP)
         sp_to_hw(cx);
     lower_flags_to_hw(cx, mask, CF_INVERTED);       // first: it may need the operands of pa
@@ -538,6 +546,11 @@ static void protect_narrow(struct lower_context *cx, uint32_t written, uint16_t 
 void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live)
 {
     struct lower_flags *f = &cx->flags;
+    if (f->nz == NZ_SHIFT) {
+        if (live && written >> f->nz_reg & 1)
+            lower_flags_unshift(cx);
+        return;
+    }
     uint16_t keep = (live | x64_flags_read(&cx->insn->x)) & FLAGS_NZC;
     if (is_narrow(f))
         protect_narrow(cx, written, keep);

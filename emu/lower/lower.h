@@ -82,7 +82,8 @@ struct lower_assumption { uint64_t va, value; bool ec; };
 // retry: if not 0, a fault there is not to be shown: the thread goes on at this offset, with all registers as they are, and will be at
 // the same access again with exact state (lower_chain.c, lower_x87.c, lower_string.c). exact: the state is so already, but the processor's is
 // another: the instruction would have come further.
-struct lower_point { uint64_t rip; uint32_t offset; uint32_t recipe; uint32_t retry; int16_t rsp; bool exact; };
+// lazy: general registers whose values are not in their places (lower_recover_registers).
+struct lower_point { uint64_t rip, lazy; uint32_t offset; uint32_t recipe; uint32_t retry; int16_t rsp; bool exact; };
 
 struct lower_result {
     // Buffers and capacities: the caller's. Counts: filled in.
@@ -123,6 +124,8 @@ uint8_t lower_loose_fields(const struct x64_insn *insn);
 // Exact x64 flags at a point, from the saved arm64 state of a thread stopped there: fills *eflags with CF PF AF ZF SF OF
 // (bit positions of RFLAGS). x[31] = general registers x0..x30; sp is rsp; nzcv in bits 31:28. DF is the caller's business.
 void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], uint64_t sp, uint32_t nzcv, uint32_t *eflags);
+// Gives the general registers x[0..30] of a thread stopped at the point their x64 values. After lower_recover_flags, which wants them as they were.
+void lower_recover_registers(const struct lower_point *point, uint64_t x[31]);
 // The point, for a thread that has popped eight bytes since.
 void lower_point_popped(struct lower_point *point);
 // The inverse, canonical: x[23], x[24] and NZCV for given flags (used when a context is taken in at a region entry).

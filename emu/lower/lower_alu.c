@@ -3,6 +3,7 @@
 //
 // NZCV after ADDS is CF_DIRECT, after SUBS CF_INVERTED. 8- and 16-bit operations get exact NZCV by doing the operation on
 // values shifted to the top of a W register. PF and AF are left as a recipe wherever the operands stay in registers that live on.
+#include "emu/lower/lazy.h"
 #include "emu/lower/width.h"
 
 enum { X23 = 23, X24 = 24 };
@@ -12,6 +13,8 @@ struct operand {
     a64_reg reg;
     bool imm, stays;            // stays: a register that still holds the value after the instruction (for a recipe)
     uint64_t value;             // of an immediate, cut to the operation's size
+    enum a64_shift shift;       // of a register, which then does not count for a recipe
+    unsigned amount;
 };
 
 static uint64_t size_mask(unsigned bytes)
@@ -19,13 +22,20 @@ static uint64_t size_mask(unsigned bytes)
     return bytes == 8 ? ~0ull : (1ull << bytes * 8) - 1;
 }
 
+static struct operand shifted(const struct lower_lazy *l)
+{
+    return (struct operand){ .reg = l->from, .stays = true, .shift = (enum a64_shift)l->kind, .amount = l->amount };
+}
+
 // to_x24: what is in no register of its own is put into x24, where it stays for the recipe.
 static struct operand second(struct lower_context *cx, const struct x64_operand *opd, unsigned bytes, bool to_x24)
 {
     if (opd->kind == X64_OPD_IMM)
         return (struct operand){ .imm = true, .stays = true, .value = (uint64_t)opd->value & size_mask(bytes) };
-    if (to_x24)
-    {
+    struct lower_lazy l;
+    if (opd->kind == X64_OPD_GPR && lower_shifted(cx, opd->reg, &l))
+        return shifted(&l);
+    if (to_x24) {
         a64_reg r = lower_read_into(cx, opd, X24);
         return (struct operand){ .reg = r, .stays = r == X24 || lower_is_low(opd) };
     }
@@ -62,9 +72,9 @@ static void add_sub(struct lower_context *cx, bool sub, bool flags, enum a64_siz
         else
             (sub ? a64_sub_ext : a64_add_ext)(b, s, d, a, o.reg, e, 0);
     } else if (flags) {
-        (sub ? a64_subs_reg : a64_adds_reg)(b, s, d, a, o.reg, A64_LSL, 0);
+        (sub ? a64_subs_reg : a64_adds_reg)(b, s, d, a, o.reg, o.shift, o.amount);
     } else {
-        (sub ? a64_sub_reg : a64_add_reg)(b, s, d, a, o.reg, A64_LSL, 0);
+        (sub ? a64_sub_reg : a64_add_reg)(b, s, d, a, o.reg, o.shift, o.amount);
     }
 }
 
@@ -284,14 +294,18 @@ static bool add_sub_insn(struct lower_context *cx, const struct x64_insn *insn, 
         return true;
     }
     a64_reg d = lower_gpr(dst->reg);
-    bool same = !o.imm && o.reg == d;
+    bool same = src->kind == X64_OPD_GPR && src->reg == dst->reg;
     if (same && sub) {                              // the other zero idiom
         a64_mov_reg(cx->b, A64_W, d, A64_ZR);
         lower_flags_logic(cx, A64_ZR, bytes);
         lower_pa(cx, PA_LOGIC, A64_ZR, 0);
         return true;
     }
-    add_sub(cx, sub, nzc, s, d, d, o);
+    struct lower_lazy l;
+    if (lower_shifted(cx, dst->reg, &l))
+        add_sub(cx, sub, nzc, s, d, o.reg, shifted(&l));
+    else
+        add_sub(cx, sub, nzc, s, d, lower_source(cx, dst->reg), o);
     if (nzc)
         lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
     if (same)
@@ -347,7 +361,7 @@ bool lower_incdec(struct lower_context *cx, const struct x64_insn *insn)
         d = lower_temp(cx);
     } else {
         a = lower_read(cx, dst);
-        d = low && (bytes >= 4 || lower_upper_dead(cx, dst->reg, bytes)) ? a : flags ? X23 : lower_temp(cx);
+        d = low && (bytes >= 4 || lower_upper_dead(cx, dst->reg, bytes)) ? lower_gpr(dst->reg) : flags ? X23 : lower_temp(cx);
     }
     // Where NZCV need not give way to a carry, it is the best place.
     bool hw = nz && bytes >= 4 && low && (!cf || cx->read & X64_OF);
@@ -366,10 +380,10 @@ bool lower_incdec(struct lower_context *cx, const struct x64_insn *insn)
             lower_cf_to_x7(cx);
         a64_mov_reg(b, A64_X, X23, d);
         d = X23;
-    } else if (d != a) {
+    } else if (!low || d != lower_gpr(dst->reg)) {
         lower_write(cx, dst, d);
         if (low)
-            d = a;
+            d = lower_gpr(dst->reg);
     }
     if (hw)
         lower_flags_hw(cx, cf ? cx->flags.cf : CF_ZERO);
@@ -390,7 +404,7 @@ bool lower_neg(struct lower_context *cx, const struct x64_insn *insn)
     bool nzc = cx->live & FLAGS_NZC, flags = cx->live & X64_ARITH_FLAGS;
     if (lower_is_low(dst) && bytes >= 4) {
         a64_reg d = lower_gpr(dst->reg);
-        (nzc ? a64_subs_reg : a64_sub_reg)(b, s, d, A64_ZR, d, A64_LSL, 0);
+        (nzc ? a64_subs_reg : a64_sub_reg)(b, s, d, A64_ZR, lower_source(cx, dst->reg), A64_LSL, 0);
         if (nzc)
             lower_flags_hw(cx, CF_INVERTED);
         lower_pa(cx, PA_NEG, d, 0);
@@ -434,7 +448,7 @@ static void logic_op(struct lower_context *cx, enum logic op, enum a64_size s, a
         }
         o.reg = lower_imm(cx, s, value);
     }
-    (op == LOGIC_AND ? a64_and_reg : op == LOGIC_OR ? a64_orr_reg : a64_eor_reg)(b, s, d, a, o.reg, A64_LSL, 0);
+    (op == LOGIC_AND ? a64_and_reg : op == LOGIC_OR ? a64_orr_reg : a64_eor_reg)(b, s, d, a, o.reg, o.shift, o.amount);
 }
 
 static bool logic_insn(struct lower_context *cx, const struct x64_insn *insn, enum logic op)
@@ -469,18 +483,26 @@ static bool logic_insn(struct lower_context *cx, const struct x64_insn *insn, en
         return true;
     }
     a64_reg d = lower_gpr(dst->reg);
-    if (op == LOGIC_XOR && lower_is_low(dst) && !o.imm && o.reg == d && bytes >= 4) {
+    bool same = lower_is_low(dst) && src->kind == X64_OPD_GPR && src->reg == dst->reg;
+    if (op == LOGIC_XOR && same && bytes >= 4) {
         a64_mov_reg(cx->b, A64_W, d, A64_ZR);
         lower_flags_logic(cx, A64_ZR, bytes);
         lower_pa(cx, PA_LOGIC, A64_ZR, 0);
         return true;
     }
     if (lower_is_low(dst) && bytes >= 4) {
-        if (op != LOGIC_XOR && !o.imm && o.reg == d) {
+        a64_reg a = lower_source(cx, dst->reg);
+        struct lower_lazy l;
+        if (lower_shifted(cx, dst->reg, &l)) {
+            if (o.imm)
+                a64_ubfx(cx->b, s, d, l.from, l.amount, (unsigned)__builtin_popcountll(o.value));
+            else
+                logic_op(cx, op, s, d, o.reg, shifted(&l));
+        } else if (op != LOGIC_XOR && same && a == d) {
             if (bytes == 4)
                 a64_mov_reg(cx->b, A64_W, d, d);
         } else {
-            logic_op(cx, op, s, d, d, o);
+            logic_op(cx, op, s, d, a, o);
         }
         lower_flags_logic(cx, d, bytes);
         lower_pa(cx, PA_LOGIC, d, 0);
@@ -531,7 +553,7 @@ bool lower_test(struct lower_context *cx, const struct x64_insn *insn)
     struct operand o = second(cx, src, bytes, false);
     if (!(cx->live & X64_ARITH_FLAGS))
         return true;
-    if (lower_is_low(dst) && !o.imm && o.reg == a) {
+    if (lower_is_low(dst) && src->kind == X64_OPD_GPR && src->reg == dst->reg) {
         lower_flags_logic(cx, a, bytes);
         lower_pa(cx, PA_LOGIC, a, 0);
         return true;
@@ -542,12 +564,12 @@ bool lower_test(struct lower_context *cx, const struct x64_insn *insn)
         } else {
             if (o.imm)
                 o.reg = lower_imm(cx, s, o.value);
-            a64_ands_reg(cx->b, s, X23, a, o.reg, A64_LSL, 0);
+            a64_ands_reg(cx->b, s, X23, a, o.reg, o.shift, o.amount);
         }
         lower_flags_logic(cx, X23, bytes);
         cx->flags.hw_too = true;
     } else {
-        unsigned from = o.imm ? bytes * 8 : lower_width(cx, o.reg), of = dst->kind == X64_OPD_MEM ? bytes * 8 : lower_width(cx, a);
+        unsigned from = o.imm || o.amount ? bytes * 8 : lower_width(cx, o.reg), of = dst->kind == X64_OPD_MEM ? bytes * 8 : lower_width(cx, a);
         logic_op(cx, LOGIC_AND, s, X23, a, o);
         lower_flags_logic(cx, X23, bytes);
         lower_width_set(cx, X23, from < of ? from : of);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Moves: MOV MOVZX MOVSX MOVSXD LEA XCHG CMOVcc SETcc BSWAP MOVBE CBW CWD XLAT.
+#include "emu/lower/lazy.h"
 #include "emu/lower/width.h"
 
 // 64-bit Windows' user-mode selectors; the context holds what the program has loaded, as the difference from these.
@@ -41,7 +42,7 @@ bool lower_mov(struct lower_context *cx, const struct x64_insn *insn)
             return true;
         }
         if (src->kind == X64_OPD_GPR) {
-            a64_reg r = lower_gpr(src->reg);
+            a64_reg r = lower_source(cx, src->reg);
             if (d != r || s == A64_W)
                 a64_mov_reg(b, s, d, r);
             return true;
@@ -73,6 +74,12 @@ static bool extend(struct lower_context *cx, const struct x64_insn *insn, bool s
         lower_load(cx, log2, !sign ? A64_ZERO : dst->size == 8 ? A64_SIGN64 : A64_SIGN32, d, lower_address(cx, insn, log2));
     } else {
         bool high = src->kind == X64_OPD_GPR8_HIGH;
+        struct lower_lazy l;
+        if (!high && lower_shifted(cx, src->reg, &l)) {
+            a64_ubfx(b, lower_size(l.wide ? 8 : 4), d, l.from, l.amount, bits);
+            lower_write(cx, dst, d);
+            return true;
+        }
         a64_reg r = high ? lower_gpr(src->reg) : lower_read(cx, src);
         if (sign)
             a64_sbfx(b, lower_size(dst->size), d, r, high ? 8 : 0, bits);

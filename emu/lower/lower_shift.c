@@ -142,6 +142,27 @@ static enum lower_cf shift_carry(struct lower_context *cx, enum x64_op op, const
     return CF_X7;
 }
 
+void lower_shift_now(struct lower_context *cx, enum a64_shift kind, unsigned bytes, a64_reg d, a64_reg from, unsigned n)
+{
+    struct target t = { .bytes = bytes, .bits = bytes * 8, .s = lower_size(bytes), .old = from };
+    enum x64_op op = kind == A64_LSL ? X64_SHL : kind == A64_LSR ? X64_SHR : X64_SAR;
+    enum lower_cf cf = CF_ZERO;
+    if (op == X64_SHL) {                            // twice the value shifted one less: ADDS gives CF and OF
+        if (n > 1)
+            a64_lsl_imm(cx->b, t.s, d, from, n - 1);
+        a64_adds_reg(cx->b, t.s, d, n > 1 ? d : from, n > 1 ? d : from, A64_LSL, 0);
+    } else {
+        if (cx->live & (X64_CF | X64_OF))
+            cf = shift_carry(cx, op, &t, n);
+        shift_value(cx, op, &t, d, n);
+    }
+    lower_flags_logic(cx, d, bytes);
+    lower_pa(cx, PA_LOGIC, d, 0);
+    cx->flags.cf = (uint8_t)cf;
+    if (op == X64_SHL)
+        lower_flags_hw(cx, CF_DIRECT);
+}
+
 static bool shift_constant(struct lower_context *cx, const struct x64_insn *insn, unsigned n)
 {
     struct a64_buf *b = cx->b;

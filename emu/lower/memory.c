@@ -6,6 +6,7 @@
 // is LDAR or LDAPR / STLR; any other is LDR; DMB ISHLD / DMB ISHST; STR, which counts the same as add and LDAR. LRCPC2 adds a
 // signed 9-bit offset. What is often unaligned is of the second kind, too: LDAR and STLR fault there. Vector accesses are always of the second
 // kind. The barriers are in order.c, locked operations in lower_atomic.c.
+#include "emu/lower/lazy.h"
 #include "emu/lower/verify.h"
 
 bool lower_tso(const struct lower_context *cx)
@@ -21,6 +22,17 @@ static a64_reg add_index(struct lower_context *cx, a64_reg base, a64_reg index, 
     else
         a64_add_reg(cx->b, A64_X, into, base, index, A64_LSL, shift);
     return into;
+}
+
+// The index register and by how much it is shifted.
+static a64_reg index_of(const struct lower_context *cx, const struct x64_mem *m, unsigned *shift)
+{
+    struct lower_lazy l;
+    *shift = lower_log2(m->scale);
+    if (!lower_shifted(cx, m->index, &l))
+        return lower_source(cx, m->index);
+    *shift += l.amount;
+    return l.from;
 }
 
 a64_reg lower_effective_address(struct lower_context *cx, const struct x64_mem *m, a64_reg into, enum a64_size s)
@@ -43,8 +55,7 @@ a64_reg lower_effective_address(struct lower_context *cx, const struct x64_mem *
         lower_const(cx, into, s == A64_W ? (uint32_t)value : value);
         return into;
     }
-    unsigned shift = m->index == X64_REG_NONE ? 0 : lower_log2(m->scale);
-    a64_reg base = m->base == X64_REG_NONE ? A64_ZR : lower_gpr(m->base);
+    a64_reg base = m->base == X64_REG_NONE ? A64_ZR : lower_source(cx, m->base);
     if (m->index == X64_REG_NONE) {
         if (m->disp == 0)
             a64_mov_reg(b, s, into, base);
@@ -52,7 +63,8 @@ a64_reg lower_effective_address(struct lower_context *cx, const struct x64_mem *
             lower_add_imm(cx, s, into, base, m->disp);
         return into;
     }
-    a64_reg index = lower_gpr(m->index);
+    unsigned shift;
+    a64_reg index = index_of(cx, m, &shift);
     if (base == A64_ZR && shift == 0)
         base = index, index = A64_ZR;
     // An index shifted into a fresh register must not overwrite the base when `into` is the base: it is read in the same instruction.
@@ -74,7 +86,7 @@ a64_reg lower_address_register(struct lower_context *cx, const struct x64_insn *
     const struct x64_mem *m = &insn->mem;
     bool plain = m->address_size == 8 && m->segment != X64_GS && m->index == X64_REG_NONE && m->base < 16;
     if (plain && m->disp == 0 && !(cx->loose & LOOSE_DISP))
-        return lower_gpr(m->base);
+        return lower_source(cx, m->base);
     a64_reg t = lower_effective_address(cx, m, lower_temp(cx), A64_X);
     if (m->segment == X64_GS)
         a64_add_reg(cx->b, A64_X, t, 18, t, A64_LSL, 0);
@@ -127,9 +139,9 @@ struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *
     }
     if (constant)
         return with_offset(cx, 18, m->base == X64_REG_RIP ? (int64_t)m->address : m->disp, log2_bytes, A64_ZR);
-    unsigned shift = m->index == X64_REG_NONE ? 0 : lower_log2(m->scale);
-    a64_reg base = m->base == X64_REG_NONE ? A64_ZR : lower_gpr(m->base);
-    a64_reg index = m->index == X64_REG_NONE ? A64_ZR : lower_gpr(m->index);
+    unsigned shift = 0;
+    a64_reg base = m->base == X64_REG_NONE ? A64_ZR : lower_source(cx, m->base);
+    a64_reg index = m->index == X64_REG_NONE ? A64_ZR : index_of(cx, m, &shift);
     if (base == A64_ZR && shift == 0)
         base = index, index = A64_ZR;
     a64_reg own = A64_ZR;

@@ -57,7 +57,7 @@ a64_reg lower_read_into(struct lower_context *cx, const struct x64_operand *opd,
     switch (opd->kind) {
     case X64_OPD_GPR:
         if (opd->reg != X64_RSP)
-            return lower_gpr(opd->reg);
+            return lower_source(cx, opd->reg);
         a64_mov_reg(cx->b, A64_X, t, A64_SP);
         lower_width_set(cx, t, 64);
         return t;

@@ -3,10 +3,13 @@
 #include "emu/lower/context.h"
 
 // 2:0 nz | 7:3 nz_reg | 9:8 nz_size | 13:10 cf | 17:14 pa | 22:18 pa_a | 30:23 pa_b, but NZ_SP: 2:0 nz | 15:3 sp_added / 8 | 23:16 sp_popped
+// and NZ_SHIFT: 11:10 shift_kind | 17:12 shift_amount
 uint32_t lower_recipe(const struct lower_flags *f)
 {
     if (f->nz == NZ_SP)
         return NZ_SP | (uint32_t)f->sp_added / 8 << 3 | (uint32_t)f->sp_popped << 16;
+    if (f->nz == NZ_SHIFT)
+        return NZ_SHIFT | (uint32_t)f->nz_reg << 3 | (uint32_t)f->nz_size << 8 | (uint32_t)f->shift_kind << 10 | (uint32_t)f->shift_amount << 12;
     return f->nz | (uint32_t)(f->nz_reg & 31) << 3 | (uint32_t)f->nz_size << 8 | (uint32_t)f->cf << 10 | (uint32_t)f->pa << 14 |
            (uint32_t)(f->pa_a & 31) << 18 | (uint32_t)f->pa_b << 23;
 }
@@ -41,6 +44,18 @@ static uint64_t narrow_overflow(const uint64_t x[31], unsigned pa, unsigned a, u
     return (first ^ (first - r)) & (first ^ r);
 }
 
+// Of a shift of the low `bits` by n, 1 to bits - 1. OF as processors leave it for all counts (lower_shift.c).
+static uint32_t shift_flags(uint64_t value, unsigned bits, unsigned kind, unsigned n)
+{
+    uint64_t mask = ~0ull >> (64 - bits), sign = 1ull << (bits - 1);
+    value &= mask;
+    uint64_t filled = kind == A64_ASR && value & sign ? value | ~mask : value;
+    uint64_t result = (kind == A64_LSL ? value << n : kind == A64_LSR ? value >> n : (uint64_t)((int64_t)filled >> n)) & mask;
+    bool carry = value >> (kind == A64_LSL ? bits - n : n - 1) & 1, top = result & sign;
+    bool overflow = kind == A64_LSL ? carry != top : kind == A64_LSR && n == 1 && value & sign;
+    return (carry ? X64_CF : 0) | (even_parity(result) ? X64_PF : 0) | (!result ? X64_ZF : 0) | (top ? X64_SF : 0) | (overflow ? X64_OF : 0);
+}
+
 void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], uint64_t sp, uint32_t nzcv, uint32_t *eflags)
 {
     uint32_t recipe = point->recipe;
@@ -48,6 +63,10 @@ void lower_recover_flags(const struct lower_point *point, const uint64_t x[31], 
         uint64_t added = (recipe >> 3 & 0x1fff) * 8, result = sp - (recipe >> 16 & 255) * 8, old = result - added;
         *eflags = (result < added ? X64_CF : 0) | (even_parity(result) ? X64_PF : 0) | ((old ^ added ^ result) & 16 ? X64_AF : 0) |
                   (!result ? X64_ZF : 0) | (result >> 63 ? X64_SF : 0) | (~(old ^ added) & (old ^ result) & 1ull << 63 ? X64_OF : 0);
+        return;
+    }
+    if ((recipe & 7) == NZ_SHIFT) {
+        *eflags = shift_flags(register_value(x, recipe >> 3 & 31), 8u << (recipe >> 8 & 3), recipe >> 10 & 3, recipe >> 12 & 63);
         return;
     }
     unsigned nz = recipe & 7, cf = recipe >> 10 & 15, pa = recipe >> 14 & 15, a = recipe >> 18 & 31, b = recipe >> 23 & 255;

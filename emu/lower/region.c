@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A region from entry to exits: walks the blocks, joins their flags, writes exits, stubs and literals.
 #include "emu/lower/facts.h"
+#include "emu/lower/lazy.h"
 #include "emu/lower/lower_chain.h"
 #include "emu/lower/lower_exact.h"
 #include "emu/lower/lower_mask.h"
@@ -49,10 +50,11 @@ void lower_b_cond(struct lower_context *cx, enum a64_cond cond, uint32_t label)
 }
 
 // ---- points
-static void point(struct lower_context *cx, uint64_t rip)
+void lower_point_at(struct lower_context *cx, uint64_t rip)
 {
     struct lower_result *r = cx->result;
-    struct lower_point p = { .rip = rip, .offset = cx->b->count * 4, .recipe = lower_recipe(&cx->flags), .rsp = (int16_t)cx->rsp };
+    struct lower_point p = { .rip = rip, .offset = cx->b->count * 4, .recipe = lower_recipe(&cx->flags), .rsp = (int16_t)cx->rsp,
+                             .lazy = lower_lazy_recipe(cx) };
     if (r->point_count && r->points[r->point_count - 1].offset == p.offset) {
         r->points[r->point_count - 1] = p;      // the instruction before it emitted nothing
         return;
@@ -66,7 +68,7 @@ static void point(struct lower_context *cx, uint64_t rip)
 
 void lower_point_here(struct lower_context *cx)
 {
-    point(cx, cx->insn->x.rip);
+    lower_point_at(cx, cx->insn->x.rip);
 }
 
 // ---- traps
@@ -125,10 +127,10 @@ static void rectify(struct lower_context *cx, const struct lower_deferred *d)
     e->rectifier = cx->b->count * 4;
     if (e->paired)
         cx->temps = 1;                          // x10 is the return address
-    point(cx, e->target);
+    lower_point_at(cx, e->target);
     lower_flags_canonical(cx, X64_ARITH_FLAGS);
     e->stub = cx->b->count * 4;
-    point(cx, e->target);
+    lower_point_at(cx, e->target);
     (cx->config->trap_by_brk ? a64_brk : a64_svc)(cx->b, SVC_EMU_LINK);
 }
 
@@ -456,7 +458,7 @@ static uint32_t call_entry(struct lower_context *cx, const struct lower_version 
         return LOWER_NO_CALL;                   // until then
     }
     uint32_t call = cx->b->count * 4;
-    point(cx, k->rip);
+    lower_point_at(cx, k->rip);
     shadow_push(cx);
     return call;
 }
@@ -473,6 +475,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     cx->no_chain_before = 0;
     cx->x87_depth = k->x87_depth ? (uint8_t)(k->x87_depth - 1) : 0;
     cx->sum_by = 0;
+    cx->lazy_count = 0;
     version->emitted = true;
     bool enters = k->entry && version->enters;
     uint32_t call = call_entry(cx, version, fallen_into);
@@ -482,7 +485,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     }
     lower_bind(cx, version->label);
     version->offset = cx->b->count * 4;
-    point(cx, k->rip);
+    lower_point_at(cx, k->rip);
     if (enters && !cx->config->verify)
         entry(cx, k, call);
     unsigned stack_run = 0;
@@ -490,6 +493,11 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         if (cx->config->verify && (j || !enters || k->predecessors))
             lower_verify_segment(cx, k, j);
         const struct lower_insn *insn = &cx->work->insns[k->first + j];
+        if (!stack_run && lower_lazy_take(cx, insn)) {
+            lower_facts_after(&cx->facts, insn);
+            continue;
+        }
+        lower_lazy_before(cx, insn);
         if (!stack_run) {
             stack_run = lower_stack_run(cx, insn, k->count - j);
             cx->stack_run = stack_run;
@@ -521,6 +529,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         }
         if (!lower_instruction(cx, insn))
             return;
+        lower_lazy_after(cx, insn);
         cx->x87_depth = (uint8_t)lower_x87_depth_after(&insn->x, cx->x87_depth);
     }
     for (unsigned way = 0; way < 3; way++) {
@@ -528,6 +537,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         if (to >= 0 && !cx->work->blocks[to].x87_depth)
             cx->work->blocks[to].x87_depth = (uint8_t)(cx->x87_depth + 1);
     }
+    lower_lazy_end(cx, &cx->work->insns[k->first + k->count - 1]);
     cx->loose = 0;
     cx->temps = 0;
     if (cx->mask && !cx->mask_taken)

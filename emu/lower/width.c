@@ -28,7 +28,7 @@ static unsigned operand_width(const struct lower_context *cx, const struct x64_o
 {
     unsigned bits = opd->size * 8;
     if (opd->kind == X64_OPD_GPR && opd->reg < 16 && opd->reg != X64_RSP)
-        return least(bits, lower_width(cx, lower_gpr(opd->reg)));
+        return least(bits, lower_value_width(cx, opd->reg));
     if (opd->kind == X64_OPD_GPR8_HIGH)
         return 8;
     if (opd->kind == X64_OPD_IMM) {

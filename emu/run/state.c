@@ -41,6 +41,7 @@ void state_to_x64(struct emu_process *p, struct trap_frame *frame, const struct 
     fp_leave(p, frame);
     frame->sp += (uint64_t)(int64_t)point->rsp;
     lower_recover_flags(point, frame->x, frame->sp, (uint32_t)frame->spsr & 0xf0000000u, &eflags);
+    lower_recover_registers(point, frame->x);
     frame->spsr &= ~0xf0000000ull;
     frame->spsr |= (eflags & X64_SF ? NZCV_N : 0) | (eflags & X64_ZF ? NZCV_Z : 0) | (eflags & X64_CF ? NZCV_C : 0)
                    | (eflags & X64_OF ? NZCV_V : 0);

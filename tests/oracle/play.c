@@ -435,7 +435,9 @@ static void on_fault(int number, siginfo_t *info, void *context)
     unsigned done = number == SIGILL ? 0 : split_pair(u, p);
     if (done)
         lower_point_popped(&at);
-    finish(u, number == SIGILL ? ORACLE_INVALID_OPCODE : ORACLE_PAGE_FAULT, p->rip + done, flags_now(u, &at));
+    uint32_t flags = flags_now(u, &at);
+    lower_recover_registers(p, (uint64_t *)u->uc_mcontext.regs);
+    finish(u, number == SIGILL ? ORACLE_INVALID_OPCODE : ORACLE_PAGE_FAULT, p->rip + done, flags);
     if (number == SIGILL)
         complaint = "arm64 instruction is undefined";
 }
