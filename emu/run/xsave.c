@@ -76,7 +76,13 @@ enum emu_outcome machine_run_xgetbv(struct machine *m)
     return EMU_RESUME;
 }
 
-// A piece of the area that an instruction writes; pieces are written only when all of them can be.
+// The last byte of the area.
+static uint64_t last_byte(uint64_t area, uint64_t wanted)
+{
+    return area + (wanted & COMPONENT_AVX ? AT_AVX + AVX_BYTES : AT_AVX) - 1;
+}
+
+// A piece of the area that an instruction writes.
 struct piece { uint16_t at, bytes; const void *from; };
 
 enum emu_outcome machine_run_xsave(struct machine *m)
@@ -87,6 +93,9 @@ enum emu_outcome machine_run_xsave(struct machine *m)
     bool compact = m->insn->op == X64_XSAVEC, optimize = m->insn->op != X64_XSAVE;
     if (area % AREA_ALIGNMENT)
         return general_protection(m);
+    // Processors see by the first and the last byte whether all of it can be written, whatever they write (AMD's do).
+    if (!machine_may_write(m, area, 1) || !machine_may_write(m, last_byte(area, wanted), 1))
+        return EMU_EXCEPTION;
     if (!state_get(m, &s))
         return EMU_NOT_MINE;
     uint64_t used = in_use(&s);
@@ -110,18 +119,13 @@ enum emu_outcome machine_run_xsave(struct machine *m)
     if (stored & COMPONENT_AVX)
         pieces[count++] = (struct piece){ AT_AVX, AVX_BYTES, s.high };
     // The header: XSTATE_BV, and what makes the compacted form.
-    if (!compact && !machine_read(m, area + AT_HEADER, &old, 8)) {
-        m->exception->parameters[0] = m->exception->parameters[1] != ~0ull;      // it would be written
+    if (!compact && !machine_read(m, area + AT_HEADER, &old, 8))
         return EMU_EXCEPTION;
-    }
     uint64_t present = compact ? wanted & used : (old & ~wanted) | (wanted & used), form = COMPACTED | wanted;
     memcpy(header, &present, 8);
     memcpy(header + 8, &form, 8);
     pieces[count++] = (struct piece){ AT_HEADER, compact ? 16 : 8, header };
 
-    for (unsigned i = 0; i < count; i++)
-        if (!machine_may_write(m, area + pieces[i].at, pieces[i].bytes))
-            return EMU_EXCEPTION;
     for (unsigned i = 0; i < count; i++)
         if (!machine_write(m, area + pieces[i].at, pieces[i].from, pieces[i].bytes))
             return EMU_EXCEPTION;
@@ -146,7 +150,8 @@ enum emu_outcome machine_run_xrstor(struct machine *m)
     uint64_t header[8], area = machine_address(m), wanted = requested(m);
     if (area % AREA_ALIGNMENT)
         return general_protection(m);
-    if (!machine_read(m, area + AT_HEADER, header, sizeof header))
+    uint8_t byte;
+    if (!machine_read(m, area, &byte, 1) || !machine_read(m, area + AT_HEADER, header, sizeof header))
         return EMU_EXCEPTION;
     if (header_is_bad(header))
         return general_protection(m);
