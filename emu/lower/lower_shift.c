@@ -2,7 +2,8 @@
 // SHL SHR SAR ROL ROR RCL RCR SHLD SHRD.
 //
 // A count of zero changes no flag. With a constant count CF goes to x7 and the result gives SF, ZF and PF lazily. With the count in
-// cl the flags are made canonical first, and changed only on the path where the count is not zero.
+// cl the flags are brought where the path on which the count is not zero leaves them: shifts have SF, ZF and OF in NZCV, CF in x7 and PF
+// in x23 (AF is undefined: x24 stays), rotates CF and OF in x7 (CF_X7_ROTATE) and leave the others alone.
 // OF is defined for a count of one; processors compute it by the same formula for the others: CF ^ top bit of the result to the left,
 // the two top bits of the result to the right.
 #include "emu/lower/width.h"
@@ -66,18 +67,6 @@ static void nothing_changes(struct lower_context *cx, const struct target *t)
 static void take_bit(struct lower_context *cx, a64_reg d, a64_reg r, unsigned bit)
 {
     a64_ubfx(cx->b, A64_X, d, r, bit, 1);
-}
-
-// NZCV: C = !(bit 0 of c), V = bit 0 of v; N and Z stay. c is lost.
-static void merge_carry_overflow(struct lower_context *cx, a64_reg c, a64_reg v)
-{
-    struct a64_buf *b = cx->b;
-    a64_reg t = lower_temp(cx);
-    a64_eor_imm(b, A64_W, c, c, 1);
-    a64_mrs_nzcv(b, t);
-    a64_bfi(b, A64_X, t, c, 29, 1);
-    a64_bfi(b, A64_X, t, v, 28, 1);
-    a64_msr_nzcv(b, t);
 }
 
 // N and Z of the low `bits` of r; C = V = 0.
@@ -222,11 +211,55 @@ static void canonical_now(struct lower_context *cx, bool memory)
     lower_point_here(cx);
 }
 
-static void finish_by_cl(struct lower_context *cx, const struct target *t, a64_reg r, uint32_t skip)
+// A register operand whose count may turn out to be zero: what happens to it then, before it is known.
+static void extend(struct lower_context *cx, const struct target *t)
 {
-    lower_bind(cx, skip);
-    if (!t->memory)
-        lower_write(cx, t->opd, r);
+    if (t->memory || t->bytes != 4)
+        return;
+    if (!lower_is_low(t->opd))
+        lower_write(cx, t->opd, t->old);
+    else if (lower_width(cx, t->old) > 32)
+        a64_mov_reg(cx->b, A64_W, t->old, t->old);
+}
+
+// Where a result is computed whose register has had its old value until now.
+static a64_reg in_place(struct lower_context *cx, const struct target *t)
+{
+    return !t->memory && t->bytes >= 4 && lower_is_low(t->opd) ? t->old : lower_temp(cx);
+}
+
+// The flags of a shift by n, which is not zero, and the result, into d: from the value shifted by n - 1. Of a memory operand
+// the result is there already.
+static void shift_flags_by_cl(struct lower_context *cx, enum x64_op op, const struct target *t, a64_reg a, a64_reg n, a64_reg d)
+{
+    struct a64_buf *b = cx->b;
+    a64_reg c = lower_temp(cx), to = t->memory ? A64_ZR : d;
+    a64_sub_imm(b, A64_W, n, n, 1);
+    (op == X64_SHL ? a64_lslv : op == X64_SHR ? a64_lsrv : a64_asrv)(b, t->s, c, a, n);
+    if (op == X64_SHL && t->bytes >= 4) {
+        a64_adds_reg(b, t->s, to, c, c, A64_LSL, 0);
+    } else if (op == X64_SHL) {
+        a64_lsl_imm(b, A64_W, n, c, 32 - t->bits);
+        a64_adds_reg(b, A64_W, n, n, n, A64_LSL, 0);
+        if (!t->memory)
+            a64_lsl_imm(b, A64_W, d, c, 1);
+    } else if (op == X64_SAR) {
+        a64_adds_reg(b, t->s, to, A64_ZR, c, A64_ASR, 1);
+    } else if (t->bytes >= 4) {                 // 2 r - r: OF is what r + r would overflow to, N = 0
+        a64_and_imm(b, t->s, n, c, t->s == A64_X ? ~1ull : 0xfffffffe);
+        a64_subs_reg(b, t->s, to, n, n, A64_LSR, 1);
+    } else {
+        if (!t->memory)
+            a64_lsr_imm(b, A64_W, d, c, 1);
+        a64_lsl_imm(b, A64_W, n, d, 33 - t->bits);
+        a64_subs_reg(b, A64_W, A64_ZR, n, n, A64_LSR, 1);
+    }
+    if (cx->live & X64_CF && op == X64_SHL)
+        a64_cset(b, A64_W, X7, A64_CS);
+    else if (cx->live & X64_CF)
+        a64_and_imm(b, A64_W, X7, c, 1);
+    if (cx->live & FLAGS_PA)
+        a64_mov_reg(b, A64_X, X23, d);
 }
 
 static bool shift_by_cl(struct lower_context *cx, const struct x64_insn *insn)
@@ -243,39 +276,28 @@ static bool shift_by_cl(struct lower_context *cx, const struct x64_insn *insn)
         a = lower_temp(cx);
         (op == X64_SAR ? a64_sbfx : a64_ubfx)(b, A64_W, a, t.old, 0, t.bits);
     }
-    a64_reg r = flags || t.memory ? lower_temp(cx) : lower_destination(cx, opd);
-    (op == X64_SHL ? a64_lslv : op == X64_SHR ? a64_lsrv : a64_asrv)(b, t.s, r, a, count);
+    a64_reg r = flags ? in_place(cx, &t) : result_register(cx, &t);
+    if (t.memory || !flags)
+        (op == X64_SHL ? a64_lslv : op == X64_SHR ? a64_lsrv : a64_asrv)(b, t.s, r, a, count);
     if (t.memory)
         lower_rmw_end(cx, &t.rmw, r);
-    uint32_t skip = lower_label(cx);
-    if (flags) {
-        a64_reg n = masked_count(cx, t.bits), c = lower_temp(cx), v = lower_temp(cx);
-        lower_cbz(cx, A64_W, n, skip);
-        if (cx->live & FLAGS_NZC) {
-            if (op == X64_SHL) {                    // the last bit out: bit `bits` of a shifted one bit less far, twice
-                a64_sub_imm(b, A64_W, n, n, 1);
-                a64_lslv(b, t.s, c, a, n);
-                take_bit(cx, c, c, t.bits - 1);
-                take_bit(cx, v, r, t.bits - 1);
-                a64_eor_reg(b, A64_W, v, v, c, A64_LSL, 0);
-            } else {
-                a64_sub_imm(b, A64_W, n, n, 1);
-                (op == X64_SHR ? a64_lsrv : a64_asrv)(b, t.s, c, a, n);
-                take_bit(cx, c, c, 0);
-                if (op == X64_SHR)
-                    take_bit(cx, v, r, t.bits - 2);
-                else
-                    a64_mov_const(b, A64_W, v, 0);
-            }
-            set_nz(cx, &t, r);
-            merge_carry_overflow(cx, c, v);
-        }
-        if (cx->live & FLAGS_PA) {
-            a64_mov_reg(b, A64_X, X23, r);
-            a64_mov_reg(b, A64_X, X24, r);
-        }
+    if (!flags) {
+        if (!t.memory)
+            lower_write(cx, opd, r);
+        return true;
     }
-    finish_by_cl(cx, &t, r, skip);
+    uint32_t skip = lower_label(cx);
+    if (cx->live & X64_CF) {
+        a64_cset(b, A64_W, X7, A64_CC);
+        lower_flags_cf_x7(cx);
+    }
+    extend(cx, &t);
+    a64_reg n = masked_count(cx, t.bits);
+    lower_cbz(cx, A64_W, n, skip);
+    shift_flags_by_cl(cx, op, &t, a, n, r);
+    if (!t.memory)
+        lower_write(cx, opd, r);
+    lower_bind(cx, skip);
     return true;
 }
 
@@ -299,14 +321,50 @@ static a64_reg doubled(struct lower_context *cx, const struct target *t)
     return d;
 }
 
-// CF and OF of a rotation from its result.
-static void rotate_flags(struct lower_context *cx, bool left, const struct target *t, a64_reg r, a64_reg c, a64_reg v)
+// CF and, if it is live, OF as they are to x7, for a rotation whose count may be zero.
+static void carry_to_x7(struct lower_context *cx)
 {
-    take_bit(cx, c, r, left ? 0 : t->bits - 1);
-    if (v == A64_SP)
+    struct lower_flags *f = &cx->flags;
+    if (!(cx->live & X64_OF)) {
+        lower_cf_to_x7(cx);
+        if (f->cf == CF_ZERO) {
+            a64_mov_reg(cx->b, A64_W, X7, A64_ZR);
+            lower_flags_cf_x7(cx);
+        }
         return;
-    a64_eor_reg(cx->b, A64_X, v, r, r, left ? A64_LSR : A64_LSL, left ? t->bits - 1 : 1);   // left: bit 0 ^ top; right: top ^ next
-    take_bit(cx, v, v, left ? 0 : t->bits - 1);
+    }
+    if (f->cf == CF_X7_ROTATE)
+        return;
+    lower_flags_to_hw(cx, cx->live | X64_CF, CF_INVERTED);
+    a64_cset(cx->b, A64_W, X7, A64_VS);
+    a64_csinv(cx->b, A64_W, X7, X7, X7, A64_CS);
+    lower_flags_rotate(cx);
+}
+
+// x7 is about to get CF, and OF if that is live, of a rotation that certainly changes them.
+static void carry_changes(struct lower_context *cx)
+{
+    if (cx->live & X64_OF && cx->flags.nz == NZ_FCMP)
+        lower_flags_to_hw(cx, cx->live | X64_OF, CF_INVERTED);
+    else if (!(cx->live & X64_OF))
+        lower_carry_detach(cx);
+}
+
+static void carry_changed(struct lower_context *cx)
+{
+    if (cx->live & X64_OF)
+        lower_flags_rotate(cx);
+    else
+        lower_flags_cf_x7(cx);
+}
+
+// CF and OF of a rotation from its result: what was rotated out last, and its neighbour.
+static void rotate_flags(struct lower_context *cx, bool left, const struct target *t, a64_reg r)
+{
+    if (cx->live & X64_OF)
+        a64_extr(cx->b, t->s, X7, r, r, (t->bytes == 8 ? 64 : 32) - (left ? 1 : 2));
+    else
+        take_bit(cx, X7, r, left ? 0 : t->bits - 1);
 }
 
 bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
@@ -315,20 +373,20 @@ bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
     const struct x64_operand *opd = &insn->opd[0], *count = &insn->opd[1];
     bool left = insn->op == X64_ROL, constant = count->kind == X64_OPD_IMM, flags = cx->live & (X64_CF | X64_OF);
     unsigned n = constant ? (unsigned)count->value & (opd->size == 8 ? 63 : 31) : 0;
-    if (!constant && flags)
-        canonical_now(cx, opd->kind == X64_OPD_MEM);
     struct target t = begin(cx, insn);
     if (constant && n == 0) {
         nothing_changes(cx, &t);
         return true;
     }
-    a64_reg a = t.bytes < 4 ? doubled(cx, &t) : t.old;
-    a64_reg r = t.memory || (flags && !constant) ? lower_temp(cx) : lower_destination(cx, opd);
+    a64_reg a = t.bytes < 4 ? doubled(cx, &t) : t.old, masked = A64_ZR;
+    a64_reg r = result_register(cx, &t);
     if (constant) {
         unsigned right = left ? (t.bits - n % t.bits) % t.bits : n % t.bits;
         a64_extr(b, t.s, r, a, a, right);
     } else {
         a64_reg by = lower_gpr(X64_RCX);
+        if (flags)
+            masked = masked_count(cx, t.bits);
         if (left) {
             by = lower_temp(cx);
             a64_sub_reg(b, A64_W, by, A64_ZR, lower_gpr(X64_RCX), A64_LSL, 0);
@@ -337,95 +395,217 @@ bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
     }
     if (t.memory)
         lower_rmw_end(cx, &t.rmw, r);
-    if (!flags) {
-        if (!t.memory)
-            lower_write(cx, opd, r);
-        return true;
+    if (flags && constant) {
+        carry_changes(cx);
+        rotate_flags(cx, left, &t, r);
+        carry_changed(cx);
+    } else if (flags) {
+        uint32_t skip = lower_label(cx);
+        carry_to_x7(cx);
+        lower_cbz(cx, A64_W, masked, skip);
+        rotate_flags(cx, left, &t, r);
+        lower_bind(cx, skip);
     }
-    uint32_t skip = lower_label(cx);
-    if (!constant) {
-        lower_cbz(cx, A64_W, masked_count(cx, t.bits), skip);
-        a64_reg c = lower_temp(cx), v = lower_temp(cx);
-        rotate_flags(cx, left, &t, r, c, v);
-        merge_carry_overflow(cx, c, v);
-    } else if (cx->live & X64_OF) {
-        if (cx->flags.nz == NZ_FCMP)
-            lower_flags_to_hw(cx, cx->live | X64_OF, CF_INVERTED);
-        a64_extr(b, t.s, X7, r, r, (t.bytes == 8 ? 64 : 32) - (left ? 1 : 2));      // what was rotated out last, and its neighbour
-        lower_flags_rotate(cx);
-    } else {
-        lower_carry_detach(cx);
-        rotate_flags(cx, left, &t, r, X7, A64_SP);
-        lower_flags_cf_x7(cx);
-    }
-    finish_by_cl(cx, &t, r, skip);
+    if (!t.memory)
+        lower_write(cx, opd, r);
     return true;
 }
 
-// ---- RCL RCR: one bit at a time through a carry register; counts over one are rare
-bool lower_rotate_carry(struct lower_context *cx, const struct x64_insn *insn)
+// ---- RCL RCR: the operand and CF are one number of 9, 17, 33 or 65 bits
+struct turn {
+    bool left, constant;
+    unsigned n;                     // constant; more than 9 or 17 is possible
+    a64_reg count;                  // else, not zero; is lost
+    a64_reg carry, old;             // before
+    a64_reg last;                   // 32 and 64 bits: what is shifted out last, so CF, in bit 0
+    a64_reg u;                      // scratch
+};
+
+// 8 and 16 bits: the number several times in a row, so that a shift turns it. Its CF is bit `bits` of the result.
+static void turn_narrow(struct lower_context *cx, const struct target *t, const struct turn *c, a64_reg r)
 {
     struct a64_buf *b = cx->b;
+    unsigned width = t->bits + 1, n = c->constant ? c->n % width : 0;
+    a64_ubfx(b, A64_X, r, c->old, 0, t->bits);
+    a64_orr_reg(b, A64_X, r, r, c->carry, A64_LSL, t->bits);
+    if (c->constant) {
+        a64_orr_reg(b, A64_X, r, r, r, A64_LSL, width);
+        a64_lsr_imm(b, A64_X, r, r, c->left && n ? width - n : n);
+        return;
+    }
+    if (t->bits == 8) {                                         // five times, or three, are enough for a count of 31
+        a64_orr_reg(b, A64_X, c->u, r, r, A64_LSL, width);
+        a64_orr_reg(b, A64_X, r, r, c->u, A64_LSL, width);
+        a64_orr_reg(b, A64_X, r, c->u, r, A64_LSL, 2 * width);
+    } else {
+        a64_orr_reg(b, A64_X, c->u, r, r, A64_LSL, width);
+        a64_orr_reg(b, A64_X, r, c->u, r, A64_LSL, 2 * width);
+    }
+    if (c->left) {
+        a64_mov_const(b, A64_W, c->u, (t->bits == 8 ? 4 : 2) * width);
+        a64_sub_reg(b, A64_W, c->count, c->u, c->count, A64_LSL, 0);
+    }
+    a64_lsrv(b, A64_X, r, r, c->count);
+}
+
+static void turn_wide(struct lower_context *cx, const struct target *t, const struct turn *c, a64_reg r)
+{
+    struct a64_buf *b = cx->b;
+    a64_reg a = c->old, u = c->u, last = c->last;
+    if (c->constant && c->left)
+        a64_lsr_imm(b, t->s, last, a, t->bits - c->n);
+    else if (c->constant)
+        a64_lsr_imm(b, t->s, last, a, c->n - 1);
+    else {
+        if (c->left)
+            a64_sub_reg(b, A64_W, u, A64_ZR, c->count, A64_LSL, 0);
+        else
+            a64_sub_imm(b, A64_W, u, c->count, 1);
+        a64_lsrv(b, t->s, last, a, u);
+    }
+    a64_orr_reg(b, t->s, u, c->carry, a, A64_LSL, 1);           // CF comes in behind the operand
+    if (c->constant && c->left) {
+        a64_lsr_imm(b, t->s, r, last, 1);
+        a64_orr_reg(b, t->s, r, r, u, A64_LSL, c->n - 1);
+    } else if (c->constant) {
+        a64_extr(b, t->s, r, u, a, c->n);
+    } else {
+        if (c->left)
+            a64_sub_imm(b, A64_W, c->count, c->count, 1);
+        else
+            a64_sub_reg(b, A64_W, c->count, A64_ZR, c->count, A64_LSL, 0);
+        a64_lslv(b, t->s, u, u, c->count);
+        a64_orr_reg(b, t->s, r, u, last, A64_LSR, 1);
+    }
+}
+
+// To x7 CF and, if it is live, bit 0 is CF ^ OF (CF_X7_ROTATE). To the left OF is CF ^ top bit of the result, to the right the two top bits.
+static void turn_flags(struct lower_context *cx, const struct target *t, const struct turn *c, a64_reg r)
+{
+    struct a64_buf *b = cx->b;
+    unsigned top = t->bits - 1;
+    bool narrow = t->bytes < 4;
+    if (!(cx->live & X64_OF)) {
+        take_bit(cx, X7, narrow ? r : c->last, narrow ? t->bits : 0);
+    } else if (c->left && narrow) {
+        a64_lsr_imm(b, A64_X, X7, r, top);
+    } else if (c->left) {
+        a64_extr(b, t->s, X7, c->last, r, top);
+    } else if (narrow) {
+        a64_eor_reg(b, A64_X, c->u, r, r, A64_LSL, 1);
+        a64_eor_reg(b, A64_X, c->u, c->u, r, A64_LSR, 1);
+        a64_lsr_imm(b, A64_X, X7, r, top);
+        a64_lsr_imm(b, A64_X, c->u, c->u, top);
+        a64_bfxil(b, A64_X, X7, c->u, 0, 1);
+    } else {
+        a64_eor_reg(b, t->s, c->u, r, r, A64_LSL, 1);
+        a64_eor_reg(b, t->s, c->u, c->u, c->last, A64_LSL, top);
+        a64_extr(b, t->s, X7, c->last, c->u, top);
+    }
+}
+
+// By one: all comes from the operand and CF.
+static void turn_one(struct lower_context *cx, const struct target *t, const struct turn *c, a64_reg r)
+{
+    struct a64_buf *b = cx->b;
+    if (c->left) {
+        a64_orr_reg(b, t->s, r, c->carry, c->old, A64_LSL, 1);
+    } else if (t->bytes >= 4) {
+        a64_extr(b, t->s, r, c->carry, c->old, 1);
+    } else {
+        a64_ubfx(b, A64_W, c->u, c->old, 1, t->bits - 1);
+        a64_orr_reg(b, A64_W, r, c->u, c->carry, A64_LSL, t->bits - 1);
+    }
+}
+
+static void turn_one_flags(struct lower_context *cx, const struct target *t, const struct turn *c)
+{
+    struct a64_buf *b = cx->b;
+    unsigned top = t->bits - 1;
+    if (!(cx->live & X64_OF)) {
+        take_bit(cx, X7, c->old, c->left ? top : 0);
+    } else if (c->left) {
+        a64_lsr_imm(b, t->s, X7, c->old, top - 1);
+    } else {
+        a64_eor_reg(b, t->s, X7, c->carry, c->old, A64_LSR, top);
+        a64_eor_reg(b, t->s, X7, X7, c->old, A64_LSL, 0);
+        a64_bfi(b, t->s, X7, c->old, 1, 1);
+    }
+}
+
+static bool turn_constant(struct lower_context *cx, const struct target *t, struct turn *c)
+{
+    bool flags = cx->live & (X64_CF | X64_OF), one = c->n == 1;
+    if (one && flags && !t->memory) {           // before the operand changes
+        if (c->carry == X7) {
+            c->carry = c->last;
+            a64_mov_reg(cx->b, A64_W, c->carry, X7);
+        }
+        carry_changes(cx);
+        turn_one_flags(cx, t, c);
+        carry_changed(cx);
+    }
+    a64_reg r = in_place(cx, t);
+    (one ? turn_one : t->bytes < 4 ? turn_narrow : turn_wide)(cx, t, c, r);
+    if (t->memory)
+        lower_rmw_end(cx, &t->rmw, r);
+    if (flags && (t->memory || !one)) {
+        carry_changes(cx);
+        if (one)
+            turn_one_flags(cx, t, c);
+        else
+            turn_flags(cx, t, c, r);
+        carry_changed(cx);
+    }
+    if (!t->memory)
+        lower_write(cx, t->opd, r);
+    return true;
+}
+
+bool lower_rotate_carry(struct lower_context *cx, const struct x64_insn *insn)
+{
     const struct x64_operand *opd = &insn->opd[0], *count = &insn->opd[1];
-    bool left = insn->op == X64_RCL, constant = count->kind == X64_OPD_IMM, flags = cx->live & (X64_CF | X64_OF);
-    unsigned n = constant ? (unsigned)count->value & (opd->size == 8 ? 63 : 31) : 0;
-    if (flags) {
-        uint16_t live = cx->live;
-        cx->live |= X64_CF;
-        canonical_now(cx, opd->kind == X64_OPD_MEM);
-        cx->live = live;
+    bool flags = cx->live & (X64_CF | X64_OF), memory = opd->kind == X64_OPD_MEM, constant = count->kind == X64_OPD_IMM;
+    struct turn c = { .left = insn->op == X64_RCL, .constant = constant, .n = constant ? (unsigned)count->value & (opd->size == 8 ? 63 : 31) : 0,
+                      .last = lower_temp(cx), .u = lower_temp(cx) };
+    if (flags && !constant && !memory)          // then one branch is enough
+        carry_to_x7(cx);
+    c.carry = lower_cf_bit(cx);
+    c.count = constant ? A64_ZR : masked_count(cx, opd->size * 8);
+    a64_reg r = memory && !constant ? lower_temp(cx) : A64_ZR;
+    uint8_t own = cx->temps;
+    struct target t = begin(cx, insn);
+    c.old = t.old;
+    if (constant && !c.n) {
+        nothing_changes(cx, &t);
+        return true;
     }
-    a64_reg c = lower_temp(cx);
-    a64_reg carry = lower_cf_bit(cx);
-    struct target t = { .opd = opd, .bytes = opd->size, .bits = opd->size * 8, .s = lower_size(opd->size), .memory = opd->kind == X64_OPD_MEM };
-    a64_reg r = lower_temp(cx), bit = lower_temp(cx), by = lower_temp(cx);
-    if (t.memory) {
-        t.rmw = lower_rmw_begin(cx, insn, t.bytes);
-        a64_mov_reg(b, A64_X, r, t.rmw.old);
-    } else {
-        a64_reg old = opd->kind == X64_OPD_GPR8_HIGH ? lower_gpr(opd->reg) : lower_read(cx, opd);
-        a64_ubfx(b, A64_X, r, old, opd->kind == X64_OPD_GPR8_HIGH ? 8 : 0, t.bits);
-    }
-    a64_mov_reg(b, A64_X, c, carry);
     if (constant)
-        a64_mov_const(b, A64_W, by, n);
+        return turn_constant(cx, &t, &c);
+    uint32_t skip = lower_label(cx);
+    if (memory)
+        a64_mov_reg(cx->b, A64_X, r, t.old);
     else
-        a64_and_imm(b, A64_W, by, lower_gpr(X64_RCX), t.bits == 64 ? 63 : 31);
-    uint32_t again = lower_label(cx), done = lower_label(cx), skip = lower_label(cx);
-    lower_cbz(cx, A64_W, by, done);
-    lower_bind(cx, again);
-    if (left) {
-        take_bit(cx, bit, r, t.bits - 1);
-        a64_orr_reg(b, A64_X, r, c, r, A64_LSL, 1);
-    } else {
-        take_bit(cx, bit, r, 0);
-        a64_lsr_imm(b, A64_X, r, r, 1);
-        a64_bfi(b, A64_X, r, c, t.bits - 1, 1);
-    }
-    a64_mov_reg(b, A64_X, c, bit);
-    a64_sub_imm(b, A64_W, by, by, 1);
-    lower_cbnz(cx, A64_W, by, again);
-    lower_bind(cx, done);
-    if (t.memory)
+        r = in_place(cx, &t);
+    extend(cx, &t);
+    lower_cbz(cx, A64_W, c.count, skip);
+    (t.bytes < 4 ? turn_narrow : turn_wide)(cx, &t, &c, r);
+    if (memory) {
+        lower_bind(cx, skip);
         lower_rmw_end(cx, &t.rmw, r);
-    if (flags) {
-        if (constant && n == 0)
-            lower_b(cx, skip);
-        else if (!constant) {
-            a64_and_imm(b, A64_W, by, lower_gpr(X64_RCX), t.bits == 64 ? 63 : 31);
-            lower_cbz(cx, A64_W, by, skip);
-        }
-        take_bit(cx, bit, r, t.bits - 1);
-        if (left)
-            a64_eor_reg(b, A64_W, bit, bit, c, A64_LSL, 0);
-        else {
-            a64_eor_reg(b, A64_X, bit, r, r, A64_LSL, 1);
-            take_bit(cx, bit, bit, t.bits - 1);
-        }
-        cx->temps = 5;                              // c, carry, r, bit, by stay; the address does not
-        merge_carry_overflow(cx, c, bit);
+        if (!flags)
+            return true;
+        skip = lower_label(cx);
+        cx->temps = own;                        // neither the address nor what was there
+        carry_to_x7(cx);
+        a64_and_imm(cx->b, A64_W, c.count, lower_gpr(X64_RCX), t.bits == 64 ? 63 : 31);
+        lower_cbz(cx, A64_W, c.count, skip);
     }
-    finish_by_cl(cx, &t, r, skip);
+    if (flags)
+        turn_flags(cx, &t, &c, r);
+    if (!memory)
+        lower_write(cx, opd, r);
+    lower_bind(cx, skip);
     return true;
 }
 
@@ -456,6 +636,48 @@ static void double_shift_overflow(struct lower_context *cx, bool left, const str
     } else {
         a64_eor_reg(b, A64_X, v, r, r, A64_LSL, 1);
         take_bit(cx, v, v, t->bits - 1);
+    }
+}
+
+// By a count that may be zero: CF and OF to x7, both of them always, for one form of the flags behind it.
+static void flags_before_double_shift(struct lower_context *cx)
+{
+    if (!(cx->live & (X64_CF | X64_OF)))
+        return;
+    a64_cset(cx->b, A64_W, X7, A64_VS);
+    a64_csinv(cx->b, A64_W, X7, X7, X7, A64_CS);
+    lower_flags_rotate(cx);
+}
+
+// CF in bit 0.
+static void last_out(struct lower_context *cx, bool left, const struct target *t, a64_reg last, a64_reg by)
+{
+    if (left && t->bytes < 4) {
+        a64_mov_const(cx->b, A64_W, last, t->bits);
+        a64_sub_reg(cx->b, A64_W, last, last, by, A64_LSL, 0);
+    } else if (left) {
+        a64_sub_reg(cx->b, A64_W, last, A64_ZR, by, A64_LSL, 0);
+    } else {
+        a64_sub_imm(cx->b, A64_W, last, by, 1);
+    }
+    a64_lsrv(cx->b, t->s, last, t->old, last);
+}
+
+// CF_X7_ROTATE: CF and CF ^ OF.
+static void double_shift_flags(struct lower_context *cx, bool left, const struct target *t, a64_reg r, a64_reg last, a64_reg u)
+{
+    struct a64_buf *b = cx->b;
+    unsigned top = t->bits - 1;
+    if (!left) {
+        a64_eor_reg(b, t->s, u, r, r, A64_LSL, 1);
+        a64_eor_reg(b, t->s, u, u, last, A64_LSL, top);
+        r = u;
+    }
+    if (t->bytes >= 4) {
+        a64_extr(b, t->s, X7, last, r, top);
+    } else {
+        a64_lsr_imm(b, A64_W, X7, r, top);
+        a64_bfi(b, A64_W, X7, last, 1, 1);
     }
 }
 
@@ -494,7 +716,15 @@ bool lower_double_shift(struct lower_context *cx, const struct x64_insn *insn)
         cx->flags.cf = (uint8_t)cf;
         return true;
     }
-    a64_reg by = masked_count(cx, t.bits), u = lower_temp(cx), other = lower_temp(cx);
+    uint32_t skip = lower_label(cx);
+    a64_reg by = masked_count(cx, t.bits), u = lower_temp(cx), other = lower_temp(cx), last = lower_temp(cx);
+    if (flags && !t.memory) {                       // else behind the store
+        flags_before_double_shift(cx);
+        extend(cx, &t);
+        lower_cbz(cx, A64_W, by, skip);
+        last_out(cx, left, &t, last, by);
+        r = in_place(cx, &t);
+    }
     if (t.bytes >= 4) {
         a64_orn_reg(b, A64_W, other, A64_ZR, by, A64_LSL, 0);       // bits - 1 - count, modulo bits
         (left ? a64_lsr_imm : a64_lsl_imm)(b, t.s, u, fill, 1);
@@ -514,27 +744,21 @@ bool lower_double_shift(struct lower_context *cx, const struct x64_insn *insn)
     }
     if (t.memory)
         lower_rmw_end(cx, &t.rmw, r);
-    uint32_t skip = lower_label(cx);
     if (flags) {
-        lower_cbz(cx, A64_W, by, skip);
-        if (cx->live & FLAGS_NZC) {
-            if (left) {
-                a64_mov_const(b, A64_W, other, t.bits);
-                a64_sub_reg(b, A64_W, by, other, by, A64_LSL, 0);
-            } else {
-                a64_sub_imm(b, A64_W, by, by, 1);
-            }
-            a64_lsrv(b, t.s, by, t.old, by);
-            take_bit(cx, by, by, 0);
-            double_shift_overflow(cx, left, &t, u, r, by);
+        if (t.memory) {
+            flags_before_double_shift(cx);
+            lower_cbz(cx, A64_W, by, skip);
+            last_out(cx, left, &t, last, by);
+        }
+        if (cx->live & FLAGS_NZ)
             set_nz(cx, &t, r);
-            merge_carry_overflow(cx, by, u);
-        }
-        if (cx->live & FLAGS_PA) {
+        if (cx->live & (X64_CF | X64_OF))
+            double_shift_flags(cx, left, &t, r, last, u);
+        if (cx->live & FLAGS_PA)
             a64_mov_reg(b, A64_X, X23, r);
-            a64_mov_reg(b, A64_X, X24, r);
-        }
     }
-    finish_by_cl(cx, &t, r, skip);
+    if (!t.memory)
+        lower_write(cx, opd, r);
+    lower_bind(cx, skip);
     return true;
 }
