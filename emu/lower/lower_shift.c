@@ -626,17 +626,28 @@ static void double_shift_value(struct lower_context *cx, bool left, const struct
     a64_extr(b, A64_W, d, pair, pair, left ? (48 - n) & 31 : n);
 }
 
-// OF into bit 0 of v: carry ^ top bit of the result to the left, its two top bits to the right.
-static void double_shift_overflow(struct lower_context *cx, bool left, const struct target *t, a64_reg v, a64_reg r, a64_reg carry)
+// CF and OF of a shift by a constant into x7. OF: to the left CF ^ top bit of the result, to the right the result's two top bits.
+static enum lower_cf double_shift_carry(struct lower_context *cx, bool left, const struct target *t, a64_reg r, unsigned n)
 {
     struct a64_buf *b = cx->b;
-    if (left) {
-        take_bit(cx, v, r, t->bits - 1);
-        a64_eor_reg(b, A64_X, v, v, carry, A64_LSL, 0);
-    } else {
-        a64_eor_reg(b, A64_X, v, r, r, A64_LSL, 1);
-        take_bit(cx, v, v, t->bits - 1);
+    unsigned top = t->bits - 1;
+    if (!(cx->live & (X64_CF | X64_OF)))
+        return CF_ZERO;
+    if (left && cx->live & X64_OF) {                // CF and what becomes the top bit are neighbours
+        if (n <= top)
+            a64_lsr_imm(b, t->s, X7, t->old, top - n);
+        else                                        // 16 bits by 16 or more: undefined
+            a64_lsl_imm(b, t->s, X7, t->old, 1);
+        return CF_X7_ROTATE;
     }
+    take_bit(cx, X7, t->old, left ? (t->bits - n) & top : (n - 1) & top);
+    if (!(cx->live & X64_OF))
+        return CF_X7;
+    a64_reg v = lower_temp(cx);
+    a64_eor_reg(b, A64_X, v, r, r, A64_LSL, 1);
+    take_bit(cx, v, v, top);
+    a64_orr_reg(b, A64_X, X7, v, X7, A64_LSL, 1);
+    return CF_X7_SHR1;
 }
 
 // By a count that may be zero: CF and OF to x7, both of them always, for one form of the flags behind it.
@@ -695,27 +706,20 @@ bool lower_double_shift(struct lower_context *cx, const struct x64_insn *insn)
         nothing_changes(cx, &t);
         return true;
     }
-    a64_reg r = lower_temp(cx);
     if (constant) {
+        bool early = !t.memory && (left || !(cx->live & X64_OF));       // CF and OF from the old value, which the result may replace
+        enum lower_cf cf = early ? double_shift_carry(cx, left, &t, A64_ZR, n) : CF_ZERO;
+        a64_reg r = early ? result_register(cx, &t) : lower_temp(cx);
         double_shift_value(cx, left, &t, r, fill, n);
         if (t.memory)
             lower_rmw_end(cx, &t.rmw, r);
-        enum lower_cf cf = CF_ZERO;
-        if (cx->live & (X64_CF | X64_OF)) {
-            unsigned bit = left ? (t.bits - n) & (t.bits - 1) : (n - 1) & (t.bits - 1);
-            take_bit(cx, X7, t.old, bit);
-            cf = CF_X7;
-            if (cx->live & X64_OF) {
-                a64_reg v = lower_temp(cx);
-                double_shift_overflow(cx, left, &t, v, r, X7);
-                a64_orr_reg(b, A64_X, X7, v, X7, A64_LSL, 1);
-                cf = CF_X7_SHR1;
-            }
-        }
+        if (!early)
+            cf = double_shift_carry(cx, left, &t, r, n);
         settle(cx, &t, r);
         cx->flags.cf = (uint8_t)cf;
         return true;
     }
+    a64_reg r = lower_temp(cx);
     uint32_t skip = lower_label(cx);
     a64_reg by = masked_count(cx, t.bits), u = lower_temp(cx), other = lower_temp(cx), last = lower_temp(cx);
     if (flags && !t.memory) {                       // else behind the store
