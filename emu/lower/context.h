@@ -64,7 +64,7 @@ enum lower_cf {
     CF_X7_SHR1,         // bit 1 of x7, and OF is bit 0 of x7 (NZ_LOGIC only)
     CF_X7_MUL,          // CF = OF = (x7 != 0) (NZ_LOGIC only)
     CF_NARROW,          // x23 is the sum or difference of zero-extended bytes or words: CF is the bit above them, OF follows from
-                        // x23 and the operands that pa names (NZ_LOGIC of x23 only)
+                        // x23 and the operands that pa names, with PA_CANONICAL from x24 (NZ_LOGIC of x23 only)
     CF_X7_ROTATE,       // CF = bit 1 of x7, OF = bit 1 ^ bit 0, whatever V is (NZ_HW, NZ_LOGIC)
 };
 enum lower_pa {         // PF is the even parity of the low byte of P; AF is bit 4 of P ^ A, with

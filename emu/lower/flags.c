@@ -172,9 +172,33 @@ static void pa_to_canonical(struct lower_context *cx)
 }
 
 // ---- NZCV
+// ADC or SBB of one or two bytes: x24 = a ^ b, and what went into and out of the top bit differs if it overflowed.
+static void narrow_carry_to_hw(struct lower_context *cx)
+{
+    struct a64_buf *b = cx->b;
+    unsigned bits = 8u << cx->flags.nz_size;
+    uint8_t mark = cx->temps;
+    a64_reg v = lower_temp(cx), t = lower_temp(cx);
+    a64_eor_reg(b, A64_W, v, X23, X24, A64_LSL, 0);
+    a64_eor_reg(b, A64_W, v, v, X23, A64_LSR, 1);
+    a64_lsr_imm(b, A64_W, v, v, bits - 1);
+    a64_adds_reg(b, A64_W, A64_ZR, A64_ZR, X23, A64_LSL, 32 - bits);
+    a64_mrs_nzcv(b, t);
+    a64_bfi(b, A64_X, t, v, OF_BIT, 1);
+    a64_lsr_imm(b, A64_W, v, X23, bits);
+    a64_bfi(b, A64_X, t, v, CF_BIT, 1);
+    a64_msr_nzcv(b, t);
+    cx->temps = mark;
+    lower_flags_hw(cx, CF_DIRECT);
+}
+
 // The operation of one or two bytes again, on operands in the upper part of a W register. They are what pa says.
 static void narrow_to_hw(struct lower_context *cx)
 {
+    if (cx->flags.pa == PA_CANONICAL) {
+        narrow_carry_to_hw(cx);
+        return;
+    }
     struct a64_buf *b = cx->b;
     struct lower_flags *f = &cx->flags;
     unsigned shift = 32 - (8u << f->nz_size);
@@ -526,7 +550,7 @@ void lower_flags_canonical(struct lower_context *cx, uint16_t mask)
 static void protect_narrow(struct lower_context *cx, uint32_t written, uint16_t keep)
 {
     struct lower_flags *f = &cx->flags;
-    if (!(keep & FLAGS_NZ))             // CF is in x23
+    if (!(keep & FLAGS_NZ) || f->pa == PA_CANONICAL)        // all is in x23 and x24
         return;
     bool two = f->pa == PA_CMP || f->pa == PA_ADD || f->pa == PA_SUB;
     bool a_goes = written >> (f->pa_a & 31) & 1, b_goes = two && written >> (f->pa_b & 31) & 1;

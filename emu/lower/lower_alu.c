@@ -553,7 +553,7 @@ bool lower_test(struct lower_context *cx, const struct x64_insn *insn)
     struct operand o = second(cx, src, bytes, false);
     if (!(cx->live & X64_ARITH_FLAGS))
         return true;
-    if (lower_is_low(dst) && src->kind == X64_OPD_GPR && src->reg == dst->reg) {
+    if (lower_is_low(dst) && (o.imm ? o.value == size_mask(bytes) : src->kind == X64_OPD_GPR && src->reg == dst->reg)) {
         lower_flags_logic(cx, a, bytes);
         lower_pa(cx, PA_LOGIC, a, 0);
         return true;
@@ -595,6 +595,11 @@ bool lower_not(struct lower_context *cx, const struct x64_insn *insn)
         lower_rmw_end(cx, &w, t);
         return true;
     }
+    if (bytes < 4 && dst->reg != X64_RSP) {
+        a64_reg whole = lower_gpr(dst->reg);
+        a64_eor_imm(cx->b, A64_X, whole, whole, dst->kind == X64_OPD_GPR8_HIGH ? 0xff00 : size_mask(bytes));
+        return true;
+    }
     a64_reg a = lower_read(cx, dst), d = lower_destination(cx, dst);
     a64_orn_reg(cx->b, s, d, A64_ZR, a, A64_LSL, 0);
     lower_write(cx, dst, d);
@@ -602,25 +607,6 @@ bool lower_not(struct lower_context *cx, const struct x64_insn *insn)
 }
 
 // ---- ADC and SBB
-// 8 and 16 bits: the sum in a wide register has CF at bit `bits`, OF from the signs (SDM vol. 1, 3.4.3.1).
-static void narrow_carry_flags(struct lower_context *cx, bool sub, unsigned bytes, a64_reg a, a64_reg b2, a64_reg wide)
-{
-    struct a64_buf *b = cx->b;
-    unsigned bits = bytes * 8;
-    a64_reg v = lower_temp(cx), t = lower_temp(cx);
-    a64_eor_reg(b, A64_W, v, a, wide, A64_LSL, 0);
-    a64_eor_reg(b, A64_W, t, sub ? a : b2, sub ? b2 : wide, A64_LSL, 0);
-    a64_and_reg(b, A64_W, v, v, t, A64_LSL, 0);
-    a64_ubfx(b, A64_W, v, v, bits - 1, 1);                          // OF
-    a64_ubfx(b, A64_W, t, wide, bits, 1);                           // CF
-    a64_orr_reg(b, A64_W, v, v, t, A64_LSL, 1);
-    a64_adds_reg(b, A64_W, A64_ZR, A64_ZR, wide, A64_LSL, 32 - bits);
-    a64_mrs_nzcv(b, t);
-    a64_bfi(b, A64_X, t, v, 28, 2);
-    a64_msr_nzcv(b, t);
-    lower_flags_hw(cx, CF_DIRECT);
-}
-
 bool lower_adcsbb(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
@@ -633,7 +619,9 @@ bool lower_adcsbb(struct lower_context *cx, const struct x64_insn *insn)
     bool narrow = bytes < 4;
     a64_reg b2 = src->kind == X64_OPD_IMM ? lower_imm(cx, s, (uint64_t)src->value & size_mask(bytes))
                : narrow ? lower_read_zero(cx, src) : lower_read(cx, src);
-    a64_reg carry = memory || narrow ? lower_cf_bit(cx) : A64_ZR;
+    enum lower_cf want = sub ? CF_INVERTED : CF_DIRECT;
+    bool in_c = cx->flags.nz != NZ_FCMP && cx->flags.cf == want;
+    a64_reg carry = narrow || (memory && !in_c) ? lower_cf_bit(cx) : A64_ZR;
     struct lower_rmw w = { 0 };
     a64_reg a;
     if (memory) {
@@ -644,7 +632,7 @@ bool lower_adcsbb(struct lower_context *cx, const struct x64_insn *insn)
     }
     if (!memory && !narrow) {
         // The chain: ADCS wants CF_DIRECT and leaves it, SBCS likewise CF_INVERTED.
-        lower_flags_to_hw(cx, X64_CF, sub ? CF_INVERTED : CF_DIRECT);
+        lower_flags_to_hw(cx, X64_CF, want);
         a64_reg d = lower_destination(cx, dst);
         if (pa)
             a64_eor_reg(b, A64_X, X24, a, b2, A64_LSL, 0);
@@ -656,39 +644,43 @@ bool lower_adcsbb(struct lower_context *cx, const struct x64_insn *insn)
             a64_mov_reg(b, A64_X, X23, d);
         lower_write(cx, dst, d);
         if (nzc)
-            lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
+            lower_flags_hw(cx, want);
         if (lower_is_low(dst))
             lower_pa(cx, PA_RESULT, d, 0);
         else
             lower_pa_canonical(cx);
         return true;
     }
-    a64_reg t = lower_temp(cx);
-    if (sub) {
-        a64_sub_reg(b, s, t, a, b2, A64_LSL, 0);
-        a64_sub_reg(b, s, t, t, carry, A64_LSL, 0);
+    bool flags = cx->live & X64_ARITH_FLAGS;
+    a64_reg t = flags && !memory ? X23 : lower_temp(cx);
+    if (!narrow && in_c) {
+        (sub ? a64_sbc : a64_adc)(b, s, t, a, b2);
     } else {
-        a64_add_reg(b, s, t, a, b2, A64_LSL, 0);
-        a64_add_reg(b, s, t, t, carry, A64_LSL, 0);
+        (sub ? a64_sub_reg : a64_add_reg)(b, s, t, a, b2, A64_LSL, 0);
+        (sub ? a64_sub_reg : a64_add_reg)(b, s, t, t, carry, A64_LSL, 0);
     }
     if (memory)
         lower_rmw_end(cx, &w, t);
-    if (pa) {
+    if (flags)
         a64_eor_reg(b, A64_X, X24, a, b2, A64_LSL, 0);
-        a64_mov_reg(b, A64_X, X23, t);
+    if (flags && narrow) {
+        if (memory)
+            a64_mov_reg(b, A64_X, X23, t);
+        lower_width_set(cx, X23, sub ? 64 : bytes * 8 + 1);
+        lower_flags_narrow(cx, bytes, false);
         lower_pa_canonical(cx);
-    }
-    if (nzc && narrow) {
-        narrow_carry_flags(cx, sub, bytes, a, b2, t);
-    } else if (nzc) {
-        if (sub)
+    } else if (flags) {
+        if (in_c)
+            ;
+        else if (sub)
             a64_subs_reg(b, A64_W, A64_ZR, A64_ZR, carry, A64_LSL, 0);      // C = !carry
         else if (carry == A64_ZR)
             a64_adds_reg(b, A64_W, A64_ZR, A64_ZR, A64_ZR, A64_LSL, 0);
         else
             a64_subs_imm(b, A64_W, A64_ZR, carry, 1);                       // C = carry
-        (sub ? a64_sbcs : a64_adcs)(b, s, A64_ZR, a, b2);
-        lower_flags_hw(cx, sub ? CF_INVERTED : CF_DIRECT);
+        (sub ? a64_sbcs : a64_adcs)(b, s, X23, a, b2);
+        lower_flags_hw(cx, want);
+        lower_pa_canonical(cx);
     }
     if (!memory)
         lower_write(cx, dst, t);

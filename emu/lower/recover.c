@@ -39,6 +39,7 @@ static uint64_t narrow_overflow(const uint64_t x[31], unsigned pa, unsigned a, u
     case PA_SUB: case PA_SUB_IMM: first = r + second; break;
     case PA_ADD: case PA_ADD_IMM: first = r - second; return (first ^ r) & (second ^ r);
     case PA_DOUBLE: first = r >> 1; return first ^ r;
+    case PA_CANONICAL: return r ^ x[24] ^ r >> 1;
     default: first = 0; break;          // PA_NEG
     }
     return (first ^ (first - r)) & (first ^ r);
