@@ -105,7 +105,11 @@ struct lower_facts {
 
 // ---- a register whose value is not in its arm64 register: `from` (an arm64 register) shifted, as 64 bits or as 32 zero-extended. lazy.h.
 enum { LOWER_LAZIES = 3 };
-struct lower_lazy { uint8_t reg, from, kind, amount; bool wide; };      // reg: the x64 register; kind: enum a64_shift
+struct lower_lazy {
+    uint8_t reg, from, kind, amount;            // reg: the x64 register; kind: enum a64_shift
+    uint8_t bytes;                              // of the shift
+    bool wide, narrow;                          // the 64-bit form gives its value; the 32-bit form gives the low half of that, which is all if not `wide`
+};
 
 // ---- region
 struct lower_context;

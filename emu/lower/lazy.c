@@ -57,7 +57,9 @@ static unsigned width_of(const struct lower_context *cx, const struct lower_lazy
 {
     unsigned bits = l->wide ? 64 : 32, width = lower_width(cx, l->from);
     width = width < bits ? width : bits;
-    return is_copy(l) ? width : l->kind == A64_LSR ? (width > l->amount ? width - l->amount : 0) : bits;
+    if (l->kind == A64_LSR)
+        return width > l->amount ? width - l->amount : 0;
+    return l->kind == A64_LSL && width + l->amount < bits ? width + l->amount : bits;
 }
 
 unsigned lower_value_width(const struct lower_context *cx, unsigned reg)
@@ -120,7 +122,7 @@ static void emit(struct lower_context *cx, a64_reg d, const struct lower_lazy *l
 
 static bool flags_are_of(const struct lower_flags *f, const struct lower_lazy *l)
 {
-    return f->nz == NZ_SHIFT && f->nz_reg == l->from && f->shift_kind == l->kind && f->shift_amount == l->amount && (f->nz_size == 3) == l->wide;
+    return f->nz == NZ_SHIFT && f->nz_reg == l->from && f->shift_kind == l->kind && f->shift_amount == l->amount && 1u << f->nz_size == l->bytes;
 }
 
 // The x64 register gets its value, before cx->insn. live: flags that are needed here; written: arm64 registers that are about to change.
@@ -136,7 +138,7 @@ static void settle(struct lower_context *cx, unsigned reg, uint16_t live, uint32
     cx->temps = 0;
     lower_point_at(cx, cx->settle_rip);
     if (live && flags_are_of(&cx->flags, l) && (written | 1u << d) >> l->from & 1) {
-        lower_shift_now(cx, (enum a64_shift)l->kind, l->wide ? 8 : 4, d, l->from, l->amount);
+        lower_shift_now(cx, (enum a64_shift)l->kind, l->bytes, d, l->from, l->amount);
     } else {
         lower_flags_protect(cx, 1u << d, live);
         emit(cx, d, l);
@@ -158,8 +160,20 @@ static void begin(struct lower_context *cx, const struct lower_insn *insn, uint1
 // The flags of a shift get an ordinary form.
 static void settle_flags(struct lower_context *cx, uint16_t live)
 {
-    if (cx->flags.nz != NZ_SHIFT)
+    const struct lower_flags *f = &cx->flags;
+    if (f->nz != NZ_SHIFT)
         return;
+    bool no_carry = f->shift_kind == A64_LSL && lower_width(cx, f->nz_reg) + f->shift_amount <= 8u << f->nz_size;
+    if (no_carry && !(live & ~X64_CF)) {
+        cx->flags = lower_flags_at_entry;
+        cx->flags.cf = CF_ZERO;
+        return;
+    }
+    for (unsigned i = 0; live && i < cx->lazy_count; i++)
+        if (flags_are_of(&cx->flags, &cx->lazies[i])) {                     // both at once
+            settle(cx, cx->lazies[i].reg, live, 1u << cx->lazies[i].from);
+            return;
+        }
     lower_point_at(cx, cx->settle_rip);
     if (live)
         lower_flags_unshift(cx);
@@ -209,8 +223,9 @@ static bool takes_shifted_operand(const struct lower_context *cx, const struct l
     unsigned bits = l->wide ? 64 : 32;
     if (x->op == X64_MOVZX)
         return dst->size >= 4 && dst->reg != X64_RSP && src->kind == X64_OPD_GPR && src->size < 4 && l->kind == A64_LSR && l->amount + src->size * 8u <= bits;
-    if (!lower_is_low(dst) || dst->size * 8 != bits)
+    if (!lower_is_low(dst) || !(dst->size == 8 ? l->wide : dst->size == 4 && l->narrow))
         return false;
+    bits = dst->size * 8;
     if (x->op == X64_AND && dst->reg == l->reg && src->kind == X64_OPD_IMM && l->kind == A64_LSR)
         return is_low_mask((uint64_t)src->value) && l->amount + (unsigned)__builtin_popcountll((uint64_t)src->value) <= bits;
     bool sums = (x->op == X64_ADD || x->op == X64_SUB || x->op == X64_CMP) && l->kind != A64_ROR;
@@ -305,14 +320,13 @@ static bool take_mov(struct lower_context *cx, const struct lower_insn *insn, ui
     if (!lower_is_low(src) || src->reg > 15)
         return false;
     const struct lower_lazy *l = lazy_of(cx, src->reg);
-    struct lower_lazy new = { .from = lower_gpr(src->reg), .wide = wide || lower_width(cx, lower_gpr(src->reg)) <= 32 };
-    if (l && (wide || !l->wide || is_copy(l))) {
-        new = *l;
-        new.wide = l->wide && (wide || lower_width(cx, l->from) <= 32);
-    } else if (l) {
+    struct lower_lazy new = { .from = lower_gpr(src->reg), .bytes = (uint8_t)dst->size, .narrow = true };
+    if (l && !wide && !l->narrow)
         return false;
-    }
+    if (l)
+        new = *l;
     new.reg = dst->reg;
+    new.wide = wide ? !l || l->wide : (!l || l->wide) && (l ? width_of(cx, l) : lower_width(cx, new.from)) <= 32;
     if (is_copy(&new) && new.wide && new.from == lower_gpr(dst->reg)) {     // it has its value already
         struct lower_lazy *old = lazy_of(cx, dst->reg);
         if (old)
@@ -323,27 +337,48 @@ static bool take_mov(struct lower_context *cx, const struct lower_insn *insn, ui
     return true;
 }
 
+// CF and OF of a rotation: what was rotated out last and its neighbour, to x7.
+static void rotate_flags(struct lower_context *cx, const struct lower_lazy *l, bool left)
+{
+    unsigned bits = l->bytes * 8;
+    lower_point_at(cx, cx->settle_rip);
+    if (cx->flags.nz == NZ_FCMP)
+        lower_flags_to_hw(cx, cx->live | X64_OF, CF_INVERTED);
+    a64_extr(cx->b, lower_size(l->bytes), 7, l->from, l->from, (l->amount + bits - (left ? 1 : 2)) % bits);
+    lower_flags_rotate(cx);
+}
+
 static bool take_shift(struct lower_context *cx, const struct lower_insn *insn, uint16_t live)
 {
     const struct x64_insn *x = &insn->x;
     const struct x64_operand *dst = &x->opd[0];
     bool wide = dst->size == 8, rotate = x->op == X64_ROL || x->op == X64_ROR;
     unsigned bits = dst->size * 8, n = (unsigned)x->opd[1].value & (bits - 1);
+    if (rotate && insn->live & (X64_CF | X64_OF))
+        settle_flags(cx, live);             // first: what a value is made of may change by this
     const struct lower_lazy *l = lazy_of(cx, dst->reg);
     if (x->opd[1].kind != X64_OPD_IMM || !n || (l && (!is_copy(l) || (wide && !l->wide))))
         return false;
     uint16_t flags = insn->live & (rotate ? X64_CF | X64_OF : X64_ARITH_FLAGS);
-    if (flags && (rotate || insn->read & X64_ARITH_FLAGS || insn->live & ~insn->kills))
+    if (flags && (rotate ? !(flags & X64_OF) : insn->read & X64_ARITH_FLAGS || insn->live & ~insn->kills))
         return false;
     static const uint8_t kinds[][2] = { { X64_SHL, A64_LSL }, { X64_SHR, A64_LSR }, { X64_SAR, A64_ASR }, { X64_ROL, A64_ROR }, { X64_ROR, A64_ROR } };
-    struct lower_lazy new = { .reg = dst->reg, .from = l ? l->from : lower_gpr(dst->reg), .amount = (uint8_t)n, .wide = wide };
+    struct lower_lazy new = { .reg = dst->reg, .from = l ? l->from : lower_gpr(dst->reg), .amount = (uint8_t)n, .bytes = (uint8_t)dst->size,
+                              .wide = wide, .narrow = !wide };
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (kinds[i][0] == x->op)
             new.kind = kinds[i][1];
     if (x->op == X64_ROL)
         new.amount = (uint8_t)(bits - n);
+    // Both forms are right while nothing goes over bit 31.
+    unsigned width = lower_width(cx, new.from);
+    bool left = new.kind == A64_LSL, right = new.kind == A64_LSR && width <= 32;
+    new.wide |= right || (left && width + n <= 32);
+    new.narrow |= n < 32 && (left || right);
     put(cx, new, live);
-    if (flags)
+    if (flags && rotate)
+        rotate_flags(cx, &new, x->op == X64_ROL);
+    else if (flags)
         cx->flags = (struct lower_flags){ .nz = NZ_SHIFT, .nz_reg = new.from, .nz_size = wide ? 3 : 2, .shift_kind = new.kind, .shift_amount = new.amount };
     return true;
 }

@@ -136,7 +136,10 @@ void lower_shift_now(struct lower_context *cx, enum a64_shift kind, unsigned byt
     struct target t = { .bytes = bytes, .bits = bytes * 8, .s = lower_size(bytes), .old = from };
     enum x64_op op = kind == A64_LSL ? X64_SHL : kind == A64_LSR ? X64_SHR : X64_SAR;
     enum lower_cf cf = CF_ZERO;
-    if (op == X64_SHL) {                            // twice the value shifted one less: ADDS gives CF and OF
+    if (op == X64_SHL && lower_width(cx, from) + n < t.bits) {     // CF = OF = 0
+        a64_lsl_imm(cx->b, t.s, d, from, n);
+        op = X64_SHR;
+    } else if (op == X64_SHL) {                     // twice the value shifted one less: ADDS gives CF and OF
         if (n > 1)
             a64_lsl_imm(cx->b, t.s, d, from, n - 1);
         a64_adds_reg(cx->b, t.s, d, n > 1 ? d : from, n > 1 ? d : from, A64_LSL, 0);
