@@ -184,7 +184,8 @@ struct lower_deferred {
     const struct lower_block *block;
     uint64_t value;
     a64_reg  reg[4];
-    lower_push_return *push;        // of lower_go_x9
+    lower_push_return *push;        // of lower_go_indirect
+    bool calls;
 };
 
 struct lower_literal { uint64_t low, high; uint32_t label; bool wide; };
@@ -405,9 +406,12 @@ void lower_deferred_insn(struct lower_context *cx, const struct lower_deferred *
 void lower_go(struct lower_context *cx, int block, uint64_t rip);       // canonical flags, then to a block or out of the region
 void lower_go_last(struct lower_context *cx, int block, uint64_t rip);  // the same at the end of a block: what is not there yet may follow
 void lower_go_call(struct lower_context *cx, int back, uint64_t rip);   // BL to another region, x10 = return address; back: lower_block.back
-// To the address in x9, which may be no user address: then the kernel runs the instruction, as if nothing of it had been done; `popped` is
-// what has been added to SP already. An indirect call pushes on the way, when the target is known to be good. Flags may stay where they are.
-void lower_go_x9(struct lower_context *cx, uint64_t popped, lower_push_return *push);
+// To the address in `target` (x9, or a register of x64 code), which may be no user address: then the kernel runs the instruction, as if nothing of it
+// had been done; `popped` is what has been added to SP already. An indirect call pushes on the way, when the target is known to be good. Flags may
+// stay where they are.
+void lower_go_indirect(struct lower_context *cx, a64_reg target, uint64_t popped, lower_push_return *push);
+// The same for a call: the target makes the shadow entry from x10, which push has set, and x30. back: lower_block.back, where the code goes on.
+void lower_call_indirect(struct lower_context *cx, a64_reg target, int back, lower_push_return *push);
 // For the instruction that ends a block with END_BRANCH: first lower_join_early, then the condition, then a branch to
 // lower_taken_label (which notes the flags as they are at that branch).
 void lower_join_early(struct lower_context *cx);

@@ -9,8 +9,8 @@
 //    `stub`, which enters the kernel once. Then, if the target's entry does not look at the flags or the rectifier is nothing, the
 //    runtime patches `site` to branch straight to the entry; else the stub. `call`: a call; its target may be entered with any flags
 //    unless they are really read there.
-//  - indirect (jmp/call r/m), or to an EC page (source.is_ec says so): x9 = target, then a look into the first way of the branch target
-//    table whose base is in x13 (emu/run/ctx.h); flags are where they are. If it is not there: canonical flags and stub_indirect.
+//  - indirect (jmp/call r/m), or to an EC page (source.is_ec says so): a look into the first way of the branch target table whose base is in
+//    x13 (emu/run/ctx.h); flags are where they are. If it is not there: x9 = target, canonical flags and stub_indirect or stub_call.
 //  - raising: svc #SVC_EMU_TRAP / SVC_EMU_DIVIDE; an instruction left to the kernel: svc #SVC_EMU_INSN, with
 //    the flags in canonical form before and after.
 // Instructions the lowering does not know end the region with SVC_EMU_TRAP; the runtime decodes them again and raises
@@ -45,6 +45,7 @@ struct lower_config {
     enum fp_model fp_model;
     uint64_t code_va;          // EL0 address the first code word will run at
     uint64_t stub_indirect;    // EMU_STUB_SECOND, or with `step` EMU_STUB_STEP: within +-128 MiB of code_va
+    uint64_t stub_call;        // the same for calls, EMU_STUB_FIRST; 0: as stub_indirect
     uint64_t stub_return;      // EMU_STUB_RETURN of it, likewise; 0: no shadow stack
     uint64_t stub_call_ec;     // EMU_STUB_CALL_EC, likewise; 0: calls of EC code are indirect ones
     bool step;                 // one round of a REP string instruction at a time: all of them by the kernel

@@ -40,14 +40,17 @@ bool lower_loop(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
-// The value of an indirect target into x9.
-static void target_to_x9(struct lower_context *cx, const struct x64_insn *insn)
+// Where the value of an indirect target is: in its register, or in x9.
+static a64_reg target_of(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *opd = &insn->opd[0];
+    if (opd->kind != X64_OPD_MEM && opd->reg != X64_RSP)
+        return lower_gpr(opd->reg);
     if (opd->kind == X64_OPD_MEM)
         lower_load(cx, 3, A64_ZERO, 9, lower_address(cx, insn, 3));
     else
-        a64_mov_reg(cx->b, A64_X, 9, lower_gpr(opd->reg));
+        a64_mov_reg(cx->b, A64_X, 9, A64_SP);
+    return 9;
 }
 
 // The call's return address onto the stack, and left in x10 as shadow entries have it (ctx.h).
@@ -70,12 +73,6 @@ static void push_shadow(struct lower_context *cx)
     a64_label_use(&cx->labels, cx->b, lower_join_label(cx, lower_join_canonical(cx, back)), A64_REACH_19);
     a64_adr(cx->b, 30, 0);
     a64_stp(cx->b, A64_X, A64_PRE, 10, 30, 14, -16);        // CTX_SHADOW_PUSH
-}
-
-static void push_both(struct lower_context *cx, const struct x64_insn *insn)
-{
-    push_return(cx, insn);
-    push_shadow(cx);
 }
 
 // A call of an EC function whose entry thunk is known, and whose return looks at no flags. They are lost.
@@ -101,15 +98,14 @@ bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
 {
     if (cx->loose & LOOSE_REL) {
         lower_loose_target(cx, insn);
-        lower_go_x9(cx, 0, NULL);
+        lower_go_indirect(cx, 9, 0, NULL);
         return true;
     }
     if (cx->block->end == END_JUMP) {
         lower_go_last(cx, cx->block->taken, cx->block->taken_rip);
         return true;
     }
-    target_to_x9(cx, insn);
-    lower_go_x9(cx, 0, NULL);
+    lower_go_indirect(cx, target_of(cx, insn), 0, NULL);
     return true;
 }
 
@@ -121,7 +117,7 @@ bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
     }
     if (cx->loose & LOOSE_REL) {
         lower_loose_target(cx, insn);
-        lower_go_x9(cx, 0, push_return);
+        lower_go_indirect(cx, 9, 0, push_return);
         return true;
     }
     if (cx->block->end == END_CALL) {
@@ -137,8 +133,11 @@ bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
         lower_go(cx, -1, cx->block->taken_rip);
         return true;
     }
-    target_to_x9(cx, insn);
-    lower_go_x9(cx, 0, push_both);
+    a64_reg target = target_of(cx, insn);
+    if (cx->block->back >= 0)
+        lower_call_indirect(cx, target, cx->block->back, push_return);
+    else
+        lower_go_indirect(cx, target, 0, push_return);
     return true;
 }
 
@@ -180,7 +179,7 @@ bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
         lower_pop(cx, 8, 9);
     }
     if (!cx->config->stub_return) {
-        lower_go_x9(cx, extra + 8, NULL);
+        lower_go_indirect(cx, 9, extra + 8, NULL);
         return true;
     }
     // What is in the shadow entry is a user address.

@@ -120,6 +120,11 @@ void lower_deferred_insn(struct lower_context *cx, const struct lower_deferred *
 }
 
 // ---- leaving
+static void shadow_push(struct lower_context *cx)
+{
+    a64_stp(cx->b, A64_X, A64_PRE, 10, 30, 14, -16);        // CTX_SHADOW_PUSH
+}
+
 // The code out of line of a direct exit: canonical flags, then the link stub.
 static void rectify(struct lower_context *cx, const struct lower_deferred *d)
 {
@@ -141,7 +146,7 @@ static void leave(struct lower_context *cx, uint64_t rip, bool paired)
     const struct lower_block *k = cx->block;
     if (cx->source->is_ec(cx->source->context, rip)) {
         lower_const(cx, 9, rip);
-        lower_go_x9(cx, 0, false);
+        lower_go_indirect(cx, 9, 0, NULL);
         return;
     }
     bool call = k->end == END_CALL && rip == k->taken_rip;
@@ -163,10 +168,8 @@ static void leave(struct lower_context *cx, uint64_t rip, bool paired)
     (paired ? a64_bl : a64_b)(cx->b, 0);
 }
 
-void lower_go_call(struct lower_context *cx, int back, uint64_t rip)
+static void go_back(struct lower_context *cx, int back)
 {
-    cx->result->returns = true;
-    leave(cx, rip, true);
     cx->flags = lower_flags_at_entry;
     int version = lower_join_fall(cx, back);
     if (cx->work->versions[version].emitted)
@@ -175,7 +178,45 @@ void lower_go_call(struct lower_context *cx, int back, uint64_t rip)
         cx->follow = version;
 }
 
-// x9 is not in the first way of the table, or there as something that reads flags: x12 says which.
+void lower_go_call(struct lower_context *cx, int back, uint64_t rip)
+{
+    cx->result->returns = true;
+    leave(cx, rip, true);
+    go_back(cx, back);
+}
+
+// Whether rip and code come by one access: nobody else is looking, or it is atomic.
+static bool looks_once(const struct lower_context *cx)
+{
+    return !lower_tso(cx) || cx->config->features.lse2;
+}
+
+// The code of what was found, where that is another access.
+static void look_code(struct lower_context *cx, bool calls)
+{
+    if (looks_once(cx))
+        return;
+    if (calls)
+        a64_word(cx->b, CTX_LOOK_CALL);
+    a64_word(cx->b, calls ? CTX_LOOK_CALL_CODE : CTX_LOOK_CODE);
+}
+
+// In code out of line: where a call returns to, as shadow entries have it.
+static void return_there(struct lower_context *cx, const struct lower_deferred *d)
+{
+    if (!d->calls)
+        return;
+    a64_label_use(&cx->labels, cx->b, d->back, A64_REACH_19);
+    a64_adr(cx->b, 30, 0);
+}
+
+static void target_to_x9(struct lower_context *cx, const struct lower_deferred *d)
+{
+    if (d->reg[0] != 9)
+        a64_mov_reg(cx->b, A64_X, 9, d->reg[0]);
+}
+
+// The target is not in the first way of the table, or there as something that reads flags: x12 says which.
 static void not_found(struct lower_context *cx, const struct lower_deferred *d)
 {
     const struct lower_config *config = cx->config;
@@ -183,19 +224,21 @@ static void not_found(struct lower_context *cx, const struct lower_deferred *d)
     if (!config->step) {
         a64_sub_imm(cx->b, A64_X, 12, 12, CTX_TABLE_FLAGS);
         lower_cbnz(cx, A64_X, 12, other);
-        if (lower_tso(cx))
-            a64_word(cx->b, CTX_LOOK_CODE);
+        look_code(cx, d->calls);
+        target_to_x9(cx, d);
         cx->temps = 2;                                  // x10, x11
         lower_flags_canonical(cx, X64_ARITH_FLAGS);
         lower_point_here(cx);
         cx->temps = 2;
         if (d->push)
             d->push(cx, &d->insn->x);
+        return_there(cx, d);
         a64_br(cx->b, 11);
         lower_bind(cx, other);
         lower_state_set(cx, &d->state);
         lower_point_here(cx);
     }
+    target_to_x9(cx, d);
     cx->temps = 0;
     lower_flags_canonical(cx, X64_ARITH_FLAGS);
     a64_lsr_imm(cx->b, A64_X, 10, 9, 47);               // bits 63:47: no user address. #GP is the branch's own
@@ -207,31 +250,53 @@ static void not_found(struct lower_context *cx, const struct lower_deferred *d)
     cx->temps = 0;
     if (d->push)
         d->push(cx, &d->insn->x);
-    a64_b(cx->b, (int64_t)(config->stub_indirect - (config->code_va + cx->b->count * 4ull)));
+    return_there(cx, d);
+    if (d->calls)
+        shadow_push(cx);
+    uint64_t stub = d->calls && config->stub_call ? config->stub_call : config->stub_indirect;
+    a64_b(cx->b, (int64_t)(stub - (config->code_va + cx->b->count * 4ull)));
 }
 
-void lower_go_x9(struct lower_context *cx, uint64_t popped, lower_push_return *push)
+// Looks into the first way: x11 is where the target is.
+static void look(struct lower_context *cx, a64_reg target, uint64_t popped, lower_push_return *push, bool calls, uint32_t back)
 {
-    if (cx->config->step) {
-        not_found(cx, &(struct lower_deferred){ .insn = cx->insn, .value = popped, .push = push });
-        return;
-    }
     struct lower_deferred *miss = lower_defer(cx, not_found);
+    miss->reg[0] = target;
     miss->value = popped;
     miss->push = push;
-    a64_add_ext(cx->b, A64_X, 10, 13, 9, A64_UXTH, 4);
-    if (lower_tso(cx))                                  // other threads: the rip, and then the code
-        a64_ldr_uimm(cx->b, 3, A64_ZERO, 12, 10, 8);
-    else
-        a64_ldp(cx->b, A64_X, A64_OFFSET, 11, 12, 10, 0);
-    a64_word(cx->b, CTX_LOOK_EOR);
+    miss->calls = calls;
+    miss->back = back;
+    a64_add_ext(cx->b, A64_X, 10, 13, target, A64_UXTH, 4);
+    if (looks_once(cx))
+        a64_ldp(cx->b, A64_X, A64_OFFSET, 11, 12, 10, calls ? CTX_TABLE_CALL : 0);
+    else                                                // other threads: the rip, and then the code
+        a64_ldr_uimm(cx->b, 3, A64_ZERO, 12, 10, calls ? CTX_TABLE_CALL + 8 : 8);
+    a64_eor_reg(cx->b, A64_X, 12, 12, target, A64_LSL, 0);
     lower_cbnz(cx, A64_X, 12, miss->label);
-    if (lower_tso(cx))
-        a64_word(cx->b, CTX_LOOK_CODE);
+    look_code(cx, calls);
     cx->temps = 2;                                      // x10, x11
     if (push)
         push(cx, &cx->insn->x);
+}
+
+void lower_go_indirect(struct lower_context *cx, a64_reg target, uint64_t popped, lower_push_return *push)
+{
+    if (cx->config->step) {
+        not_found(cx, &(struct lower_deferred){ .insn = cx->insn, .value = popped, .push = push, .reg = { target } });
+        return;
+    }
+    look(cx, target, popped, push, false, 0);
     a64_br(cx->b, 11);
+}
+
+void lower_call_indirect(struct lower_context *cx, a64_reg target, int back, lower_push_return *push)
+{
+    uint32_t here = lower_label(cx);
+    cx->result->returns = true;
+    look(cx, target, 0, push, true, here);
+    a64_blr(cx->b, 11);
+    lower_bind(cx, here);
+    go_back(cx, back);
 }
 
 void lower_go(struct lower_context *cx, int block, uint64_t rip)
@@ -247,7 +312,7 @@ static void deferred_edge(struct lower_context *cx, const struct lower_deferred 
 {
     if (d->insn->loose & LOOSE_REL) {
         lower_loose_target(cx, &d->insn->x);
-        lower_go_x9(cx, 0, false);
+        lower_go_indirect(cx, 9, 0, NULL);
         return;
     }
     lower_go(cx, d->block->taken, d->block->taken_rip);
@@ -431,11 +496,6 @@ static void entry(struct lower_context *cx, const struct lower_block *k, uint32_
     else
         r->entries[r->entry_count++] = (struct lower_entry){ k->rip, cx->b->count * 4, call,
                                                              k->enter_in ? ENTRY_R : k->live_in ? ENTRY_F : ENTRY_N };
-}
-
-static void shadow_push(struct lower_context *cx)
-{
-    a64_stp(cx->b, A64_X, A64_PRE, 10, 30, 14, -16);        // CTX_SHADOW_PUSH
 }
 
 static void call_entry_away(struct lower_context *cx, const struct lower_deferred *d)

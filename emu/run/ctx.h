@@ -94,16 +94,28 @@
 // Branch target table: struct { u64 code, rip; }, in two ways. Translated code looks into the first by itself, flags being anywhere;
 // EMU_STUB_SECOND, with canonical flags, into two neighbours in the second. Index of the first: bits 15:0 of rip; of the second: bits 17:4 of
 // rip ^ rip >> 14, and that ^ 1. CTX_TABLE_FLAGS is inverted in the rip of an entry whose code reads flags: they become canonical first.
+// So it is in the entries of ARM64EC code, which wants the target in x9: the look-up takes it from any register.
+// Calls look at the next entry of the first way (CTX_TABLE_CALL): it leads to where the callee makes the shadow entry by itself; a call
+// that finds nothing there makes it and looks where jumps do (EMU_STUB_FIRST).
 // What an empty entry has for a rip is not of that index, nor is it then: so whatever matches was put there, and is canonical. In x86-TSO,
-// where other threads may be looking, the rip is loaded before the code, in order, and emu_interrupt knows the instructions between.
+// where other threads may be looking, rip and code are loaded together (LDP is atomic with FEAT_LSE2; Arm ARM B2.2.1) or the rip before the code, in
+// order, and emu_interrupt knows the instructions between.
 #define CTX_TABLE_BITS    16
 #define CTX_SECOND_BITS   14
-#define CTX_SECOND_OFFSET 0x100000
-#define CTX_TABLE_BYTES   0x140000
+#define CTX_SECOND_OFFSET 0x101000
+#define CTX_TABLE_BYTES   0x141000
 #define CTX_TABLE_FLAGS   64
-#define CTX_LOOK_EOR      0xca09018c    // eor x12, x12, x9: behind ldr x12, [x10, #8]
+#define CTX_TABLE_CALL    16
+#define CTX_LOOK_LOAD     0xf940014c    // ldr x12, [x10, #n] (mask CTX_LOOK_LOAD_MASK)
+#define CTX_LOOK_LOAD_MASK 0xffc003ff
+#define CTX_LOOK_PAIR     0xa940314b    // or ldp x11, x12, [x10, #n] (mask CTX_LOOK_PAIR_MASK)
+#define CTX_LOOK_PAIR_MASK 0xffc07fff
+#define CTX_LOOK_EOR      0xca00018c    // eor x12, x12, xn: behind one of these (mask CTX_LOOK_EOR_MASK)
+#define CTX_LOOK_EOR_MASK 0xffe0ffff
 #define CTX_LOOK_FLAGS    0xd101018c    // sub x12, x12, #64
 #define CTX_LOOK_AND      0x9279f98c    // and x12, x12, #~64
 #define CTX_LOOK_CBNZ     0xb500000c    // cbnz x12, (mask CTX_LOOK_CBNZ_MASK)
 #define CTX_LOOK_CBNZ_MASK 0xff00001f
 #define CTX_LOOK_CODE     0xf86c694b    // ldr x11, [x10, x12]: always behind a CBNZ
+#define CTX_LOOK_CALL     0x8b0c014b    // add x11, x10, x12: the same of a call, and behind it
+#define CTX_LOOK_CALL_CODE 0xf940096b   // ldr x11, [x11, #16]

@@ -114,7 +114,7 @@ struct emu_process {
     struct map watched;                     // x64 page address -> which kind of watch (translate.c)
     struct map hot;                         // x64 page address -> struct hot_page *
     uint64_t cooled_ns;                     // when they were looked at
-    uint64_t table_pages[CTX_TABLE_BYTES / 4096 / 64];      // pages of the branch target tables that may hold something
+    uint64_t table_pages[CTX_TABLE_BYTES / 4096 / 64 + 1];      // pages of the branch target tables that may hold something
     struct table_retired retired[TABLE_RETIRED];            // entries that are to be settled
     uint32_t turn, retired_count, revived;  // revived: how often one got its rip back
     struct map ec_targets;                  // set of EC addresses that the table may hold
@@ -133,11 +133,13 @@ extern struct code_cache shared_caches[SHARED_CACHES];  // at fp_model * 2 + mod
 // The shared cache of the process's models. Threads may still be inside of code from the others.
 static inline unsigned shared_index(const struct emu_process *p) { return p->fp_model * 2u + p->model; }
 static inline struct code_cache *shared_cache(const struct emu_process *p) { return &shared_caches[shared_index(p)]; }
-// Where translations of the process go with a target that the first way of the table has not: in the page of stubs within their reach.
-static inline uint64_t stub_second(const struct emu_process *p)
+// Where translations of the process go with a target that they have not found in the table by themselves: in the page of stubs within their reach.
+static inline uint64_t stub_within(const struct emu_process *p, unsigned stub)
 {
-    return (p->fp_model == FP_EXACT ? EMU_STUBS_EXACT : EMU_STUBS_BASE) + 32u * EMU_STUB_SECOND;
+    return (p->fp_model == FP_EXACT ? EMU_STUBS_EXACT : EMU_STUBS_BASE) + 32u * stub;
 }
+static inline uint64_t stub_second(const struct emu_process *p) { return stub_within(p, EMU_STUB_SECOND); }
+static inline uint64_t stub_first(const struct emu_process *p) { return stub_within(p, EMU_STUB_FIRST); }
 
 static inline uint64_t stub_return(const struct emu_process *p)
 {
@@ -197,7 +199,8 @@ void shadow_sweep(struct emu_process *p, uva_t cpu_area);                   // e
 
 // table.c: the branch target table of the process's floating-point model
 status_t table_create(struct emu_process *p, enum fp_model model);
-status_t table_put(struct emu_process *p, uint64_t rip, uint64_t code_va, bool reads_flags);     // reads_flags: the code is ENTRY_R
+status_t table_put(struct emu_process *p, uint64_t rip, uint64_t code_va, bool reads_flags);     // reads_flags: the code is ENTRY_R, or of an EC page
+void     table_put_call(struct emu_process *p, uint64_t rip, uint64_t call_va, bool reads_flags);     // the same for calls: region_call_entry
 void     table_remove(struct emu_process *p, uint64_t rip);
 void     table_clear(struct emu_process *p);
 // Entries that two rips want, in x86-TSO: table_put has set p->retired_count. No lock held. They may be used anew afterwards.

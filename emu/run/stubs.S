@@ -63,6 +63,10 @@ stub_check_icall:                   // EC code is known by its page's byte. What
     slot stub_return_none
     slot stub_second
     slot stub_enter
+    slot look_first
+    .balign 32
+    stp x10, x30, [x14, #-16]!      // EMU_STUB_ENTER_EC_CALL
+    b stub_enter_ec
     .balign 32
 
     // A CALL of translated code (lower_control.c): x9 = EC function, x11 = its entry thunk, x10 = x64 return address, which is below

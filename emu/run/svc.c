@@ -24,7 +24,11 @@ static enum emu_outcome svc_miss(struct emu_process *p, struct trap_frame *frame
         return step_begin(p, frame, rip, out);
     p->x87_depth = state_x87_depth(p, frame);
     enum emu_outcome outcome = translate_find(p, rip, &code_va, &region, out);
-    if (outcome == EMU_RESUME && NT_ERROR(table_put(p, rip, code_va, region && region_entry_flags(region, rip) == ENTRY_R)))
+    bool reads_flags = !region || region_entry_flags(region, rip) == ENTRY_R;
+    uint64_t call_va = region ? region_call_entry(region, rip) : EMU_STUB_ADDRESS(EMU_STUB_ENTER_EC_CALL);
+    if (outcome == EMU_RESUME && call_va)
+        table_put_call(p, rip, call_va, reads_flags);
+    if (outcome == EMU_RESUME && NT_ERROR(table_put(p, rip, code_va, reads_flags)))
         outcome = EMU_EXCEPTION, *out = (struct exception){ .code = STATUS_NO_MEMORY, .address = rip };
     if (outcome == EMU_NO_ROOM)
         return again(frame, rip);

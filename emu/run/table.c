@@ -13,7 +13,8 @@
 #include "mm/frame.h"
 
 struct table_entry { uint64_t code, rip; };
-_Static_assert((sizeof(struct table_entry) << CTX_TABLE_BITS) == CTX_SECOND_OFFSET, "the second way follows the first");
+_Static_assert((sizeof(struct table_entry) << CTX_TABLE_BITS) + CTX_TABLE_CALL <= CTX_SECOND_OFFSET, "the second way follows the first");
+_Static_assert(sizeof(struct table_entry) == CTX_TABLE_CALL, "the entry for calls is the next one");
 _Static_assert(CTX_SECOND_OFFSET + (sizeof(struct table_entry) << CTX_SECOND_BITS) == CTX_TABLE_BYTES, "nothing follows the second");
 
 static uva_t table_base(enum fp_model model)
@@ -41,27 +42,35 @@ static struct table_entry *entry_at(struct emu_process *p, enum fp_model model, 
 // What an empty entry holds instead of a rip: one that belongs elsewhere. 0 where that is right, so that fresh pages are empty.
 static uint64_t empty_rip(uint32_t index)
 {
-    return index < 2 || index / 2 == second_index(CTX_TABLE_FLAGS) / 2 || index == first_index(CTX_TABLE_FLAGS) ? 32 : 0;
+    return index < 2 || index / 2 == second_index(CTX_TABLE_FLAGS) / 2 || index / 2 == first_index(CTX_TABLE_FLAGS) / 2 ? 32 : 0;
 }
 
 // Changes of the rip in an entry, of bits that are part of both indices and more than the neighbour.
 enum { RETIRED = 32, MARKS = RETIRED | CTX_TABLE_FLAGS };
 
-// Where rip may be: in the first way, and at two places in the second.
-enum { PLACES = 3 };
-static bool places_of(struct emu_process *p, uint64_t rip, struct table_place places[PLACES])
+// Where rip may be: in the first way, and at two places in the second; and for calls.
+enum { PLACES = 3, CALL_PLACE = PLACES, ALL_PLACES };
+
+static struct table_place first_place(struct emu_process *p, uint32_t index)
+{
+    return (struct table_place){ entry_at(p, p->fp_model, index * sizeof(struct table_entry)), index, false };
+}
+
+static bool places_of(struct emu_process *p, uint64_t rip, struct table_place places[ALL_PLACES])
 {
     uint32_t first = first_index(rip), second = second_index(rip);
     struct table_entry *pair = entry_at(p, p->fp_model, CTX_SECOND_OFFSET + (second & ~1u) * sizeof(struct table_entry));
-    places[0] = (struct table_place){ entry_at(p, p->fp_model, first * sizeof(struct table_entry)), first, false };
+    places[0] = first_place(p, first);
     for (unsigned i = 0; i < 2; i++)
         places[1 + i] = (struct table_place){ pair + i, (second & ~1u) + i, true };
-    return places[0].entry && pair;
+    places[CALL_PLACE] = first_place(p, first + 1);
+    return places[0].entry && pair && places[CALL_PLACE].entry;
 }
 
 static bool belongs(struct table_place place, uint64_t rip)
 {
-    return place.second ? second_index(rip) / 2 == place.index / 2 : first_index(rip) == place.index;
+    uint32_t first = first_index(rip);
+    return place.second ? second_index(rip) / 2 == place.index / 2 : first == place.index || first + 1 == place.index;
 }
 
 static bool is_live(struct table_place place)
@@ -101,7 +110,7 @@ status_t table_create(struct emu_process *p, enum fp_model model)
     struct table_entry *second = first ? entry_at(p, model, CTX_SECOND_OFFSET) : NULL;
     if (!second)
         return NT_ERROR(status) ? status : STATUS_NO_MEMORY;
-    for (uint32_t i = 0; i <= CTX_TABLE_FLAGS; i++)
+    for (uint32_t i = 0; i <= CTX_TABLE_FLAGS + 1; i++)
         first[i].rip = second[i].rip = empty_rip(i);
     return STATUS_SUCCESS;
 }
@@ -116,9 +125,35 @@ static void retire_for_good(struct emu_process *p, struct table_place place)
     p->retired[p->retired_count++] = (struct table_retired){ place, place.entry->rip };
 }
 
+enum room { ROOM_NOW, ROOM_LATER, ROOM_NONE };
+
+// Makes room in the first way, whose entry leads to something else, by moving that to the second way: what comes late is run longer than
+// what a program begins with.
+static enum room make_room(struct emu_process *p, struct table_place first)
+{
+    uint64_t marked = first.entry->rip, rip = first_index(marked) == first.index ? marked : marked ^ CTX_TABLE_FLAGS;
+    struct table_place others[ALL_PLACES];
+    if (is_empty(first))
+        return ROOM_NOW;
+    if (p->retired_count == TABLE_RETIRED)
+        return ROOM_NONE;
+    if (is_live(first)) {
+        if (first_index(rip) != first.index || !places_of(p, rip, others))
+            return ROOM_NONE;               // that of a call has no other place
+        struct table_place to = is_empty(others[1]) ? others[1] : others[2];
+        if (!is_empty(to))
+            return ROOM_NONE;
+        fill(to, marked, first.entry->code);
+    }
+    if (p->model == MODEL_PLAIN)
+        return ROOM_NOW;
+    retire_for_good(p, first);
+    return ROOM_LATER;                      // who wants it now will find it free the next time
+}
+
 status_t table_put(struct emu_process *p, uint64_t rip, uint64_t code_va, bool reads_flags)
 {
-    struct table_place places[PLACES], *free = NULL;
+    struct table_place places[ALL_PLACES], *free = NULL;
     uint64_t marked = rip ^ (reads_flags ? CTX_TABLE_FLAGS : 0);
     if (!places_of(p, rip, places))
         return STATUS_NO_MEMORY;
@@ -133,6 +168,11 @@ status_t table_put(struct emu_process *p, uint64_t rip, uint64_t code_va, bool r
         if (is_empty(places[i]))
             free = &places[i];
     }
+    switch (make_room(p, places[0])) {
+    case ROOM_LATER: return STATUS_SUCCESS;
+    case ROOM_NOW: free = &places[0]; break;
+    case ROOM_NONE: break;
+    }
     if (free) {
         fill(*free, marked, code_va);
         return STATUS_SUCCESS;
@@ -146,6 +186,20 @@ status_t table_put(struct emu_process *p, uint64_t rip, uint64_t code_va, bool r
     else if (p->turn % SELDOM == 0)
         retire_for_good(p, old);
     return STATUS_SUCCESS;
+}
+
+void table_put_call(struct emu_process *p, uint64_t rip, uint64_t call_va, bool reads_flags)
+{
+    struct table_place places[ALL_PLACES];
+    uint64_t marked = rip ^ (reads_flags ? CTX_TABLE_FLAGS : 0);
+    if (!places_of(p, rip, places))
+        return;
+    struct table_place at = places[CALL_PLACE];
+    bool same = is_of(at, rip) && !((at.entry->rip ^ marked) & CTX_TABLE_FLAGS);
+    if (p->model == MODEL_PLAIN || is_empty(at) || same) {
+        p->revived += same && !is_live(at);
+        fill(at, marked, call_va);
+    }
 }
 
 static void nothing(void *unused)
@@ -173,25 +227,30 @@ void table_settle(struct emu_process *p)
 
 void table_interrupted(struct emu_process *p, struct trap_frame *frame)
 {
-    uint32_t word;
+    uint32_t words[2];
     bool looking = frame->elr - EMU_STUBS_BASE < EMU_CODE_BYTES && frame->x[10] - table_base(p->fp_model) < CTX_TABLE_BYTES;
-    if (p->model == MODEL_PLAIN || !looking || aspace_read(p->as, frame->elr, &word, sizeof word, ACCESS_READ) != sizeof word)
+    if (p->model == MODEL_PLAIN || !looking || aspace_read(p->as, frame->elr - 4, words, sizeof words, ACCESS_READ) != sizeof words)
         return;
+    uint32_t word = words[1];
     // Whatever has been found is not it: what follows goes out of line, to the second way and to the kernel.
-    bool compared = word == CTX_LOOK_FLAGS || word == CTX_LOOK_AND || (word & CTX_LOOK_CBNZ_MASK) == CTX_LOOK_CBNZ || word == CTX_LOOK_CODE;
-    if (word == CTX_LOOK_EOR)
-        frame->x[12] = ~frame->x[9];
+    bool compared = word == CTX_LOOK_FLAGS || word == CTX_LOOK_AND || (word & CTX_LOOK_CBNZ_MASK) == CTX_LOOK_CBNZ || word == CTX_LOOK_CODE
+                    || word == CTX_LOOK_CALL || word == CTX_LOOK_CALL_CODE;
+    bool loaded = (words[0] & CTX_LOOK_LOAD_MASK) == CTX_LOOK_LOAD || (words[0] & CTX_LOOK_PAIR_MASK) == CTX_LOOK_PAIR;
+    if (loaded && (word & CTX_LOOK_EOR_MASK) == CTX_LOOK_EOR)
+        frame->x[12] = ~frame->x[word >> 16 & 31];
     else if (compared)
         frame->x[12] = 1ull << 62;
-    if (word == CTX_LOOK_CODE)
+    if (word == CTX_LOOK_CODE || word == CTX_LOOK_CALL)
         frame->elr -= 4;
+    if (word == CTX_LOOK_CALL_CODE)
+        frame->elr -= 8;
 }
 
 void table_remove(struct emu_process *p, uint64_t rip)
 {
-    struct table_place places[PLACES];
+    struct table_place places[ALL_PLACES];
     bool there = places_of(p, rip, places);
-    for (unsigned i = 0; i < PLACES && there; i++)
+    for (unsigned i = 0; i < ALL_PLACES && there; i++)
         if (is_of(places[i], rip) && is_live(places[i]))
             retire(p, places[i]);
 }

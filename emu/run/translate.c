@@ -156,6 +156,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
     struct code_source source = { read_code, is_ec, &reading, once || verify ? NULL : constant };
     struct lower_config config = { .features = emu_features, .model = p->model, .fp_model = p->fp_model,
                                    .stub_indirect = kind == TRANSLATE_STEP ? EMU_STUB_ADDRESS(EMU_STUB_STEP) : stub_second(p),
+                                   .stub_call = kind == TRANSLATE_STEP ? EMU_STUB_ADDRESS(EMU_STUB_STEP) : stub_first(p),
                                    .stub_return = kind == TRANSLATE_STEP ? 0 : stub_return(p),
                                    .stub_call_ec = p->fp_model == FP_EXACT ? 0 : EMU_STUB_ADDRESS(EMU_STUB_CALL_EC),
                                    .no_readers = !p->readers, .step = kind == TRANSLATE_STEP, .max_instructions = instructions,

@@ -92,8 +92,10 @@ enum emu_stub {
     EMU_STUB_RETURN_NONE = 14,        // where shadow entries lead that hold no return
     EMU_STUB_SECOND = 15,             // x9 = target that the first way of the table has not, a user address, x13 = table; canonical flags
     EMU_STUB_ENTER = 16,              // EMU_STUB_DISPATCH for a thread whose FPCR and FPSR are as native code has them; x28 = CPU area
-    EMU_STUB_CALL_EC = 17,            // a call of EC code whose entry thunk is known (emu/run/stubs.S)
-    EMU_STUB_COUNT = 18,
+    EMU_STUB_FIRST = 17,              // x9 = target, a user address, x13 = table; canonical flags
+    EMU_STUB_ENTER_EC_CALL = 18,      // EMU_STUB_ENTER_EC for a call, which makes the shadow entry from x10 and x30
+    EMU_STUB_CALL_EC = 19,            // a call of EC code whose entry thunk is known (emu/run/stubs.S)
+    EMU_STUB_COUNT = 20,
 };
 #define EMU_INFORMATION_CONTROL 0x100  // type of EMU_STUB_GET_X64_INFORMATION: MXCSR, but its flags may be rough; so it costs nothing
 #define EMU_STUB_ADDRESS(n) (EMU_STUBS_BASE + 32u * (n))

@@ -119,6 +119,8 @@ static const char *examine(uint32_t word, bool trap_by_brk, char *text, size_t t
     }
     if (!strncmp(text, "dmb ", 4) && strncmp(operands, "ish", 3))
         return "not a barrier of translated code";
+    if (!strncmp(text, "blr ", 4) && strcmp(operands, "x11"))
+        return "a call of what is in no table";
     return writes_reserved(text, operands) ? "writes x13, x18 or x28" : NULL;
 }
 

@@ -297,6 +297,9 @@ static void on_trap(int number, siginfo_t *info, void *context)
         for (unsigned i = 0; i < exit_count; i++)
             if (exit_base[i] + exits[i].stub == pc) {
                 go(u, exits[i].target);
+                for (unsigned e = 0; e < entry_count && exits[i].paired; e++)
+                    if (entries[e].call != LOWER_NO_CALL && u->uc_mcontext.pc == entry_base[e] + entries[e].offset)
+                        u->uc_mcontext.pc = entry_base[e] + entries[e].call;
                 return;
             }
         complaint = "svc at no link stub";
