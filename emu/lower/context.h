@@ -11,9 +11,10 @@
 //
 // Registers
 //   lower_gpr(n) is the arm64 register of x64 register n; rsp is A64_SP and may stand only where SP may (ADD/SUB immediate or
-//   extended, load/store base). xmm n is v n. lower_temp(cx) gives a fresh scratch register (9 an instruction: x10-x12 x15-x17 x9
-//   x6 x30); v16-v31 are scratch without any allocation. x9 is the target on the way to a dispatcher, x13 and x14 are kept for tables, x7 and x23 and x24
-//   belong to the flags, x18 is the TEB, x28 the context. No scratch register keeps its value beyond its instruction.
+//   extended, load/store base). xmm n is v n. lower_temp(cx) gives a fresh scratch register (9 an instruction: x10-x12 x6 x15-x17 x9
+//   x30); v16-v31 are scratch without any allocation. x9 is the target on the way to a dispatcher, x13 and x14 are kept for tables, x7 and x23 and x24
+//   belong to the flags, x18 is the TEB, x28 the context. No scratch register keeps its value beyond its instruction, but constants.c
+//   keeps constants in x6, x9, x12 and x15-x17: who writes one of these by its number tells it (lower_claim).
 //
 // Operands
 //   lower_read(cx, opd)             a register whose low opd->size bytes are the operand (upper bits: anything). Loads if memory.
@@ -23,6 +24,7 @@
 //                                   lower_load_v / lower_store_v: every guest access goes through these and gets its ordering there.
 //   lower_address_register(cx, insn)  the whole address in one register (atomics, unusual accesses, LEA).
 //   lower_const(cx, reg, value)     a 64-bit constant: MOVZ/MOVK or a literal. lower_literal_v: 16 bytes into a vector register.
+//   lower_constant(cx, s, value)    a register that holds it, to be read only, until the instruction is over: perhaps it was there already.
 //
 // Order of effects (what makes faults exact)
 //   Do all memory accesses before the first write to an x64 register, to NZCV, x7, x23 or x24. For read-modify-write of memory: load,
@@ -43,6 +45,7 @@
 #include "emu/run/ctx.h"
 #include "emu/x64/x64.h"
 
+enum { LOWER_SUM = 17 };                // a sum that is kept for the next instruction (lower_sse_memory.c)
 enum { LOWER_REG_LOOSE = 16 };          // register operand that stands for an immediate read from the code (verify.c)
 enum {
     LOWER_INSNS = 512, LOWER_BLOCKS = 256, LOWER_LABELS = 4096, LOWER_FIXUPS = 4096, LOWER_DEFERRED = 768, LOWER_LITERALS = 512, LOWER_VERSIONS = 1024, LOWER_PLACES = 1024,
@@ -90,6 +93,10 @@ struct lower_flags {
 };
 
 enum { FLAGS_NZ = X64_SF | X64_ZF | X64_OF, FLAGS_NZC = FLAGS_NZ | X64_CF, FLAGS_PA = X64_PF | X64_AF };
+
+// ---- constants (constants.c): indices into work->constants, and 1; 0: none
+enum { LOWER_KEEPERS = 6, LOWER_CONSTANTS = 256 };
+struct lower_constants { uint16_t id[LOWER_KEEPERS]; };
 
 // ---- facts (facts.c): what is certain at a place whatever way led there
 struct lower_low { uint8_t bits, value; };      // the lowest `bits` bits of something are `value`
@@ -149,6 +156,7 @@ struct lower_block {
     uint16_t enter_in, back_in, taken_enter, taken_back, next_enter, next_back;
     uint16_t predecessors;
     int16_t  versions;              // in work->versions, the youngest first; -1: none
+    struct lower_constants keep;    // held at its start if there are several ways to it
     int16_t  loop_head;             // of the innermost loop, -1: none; loop_insns: how long it is
     uint16_t loop_insns;
     uint8_t  end;                   // enum lower_end
@@ -161,6 +169,7 @@ struct lower_block {
 // What is true where control goes from one place to another; of a version: what it needs of who comes (join.c: state_fits).
 struct lower_state {
     struct lower_flags flags;
+    struct lower_constants constants;
 };
 
 // One emission of a block, for one state at its start (join.c).
@@ -186,6 +195,7 @@ struct lower_deferred {
     a64_reg  reg[4];
     lower_push_return *push;        // of lower_go_indirect
     bool calls;
+    uint8_t  locked;                // as in the context
 };
 
 struct lower_literal { uint64_t low, high; uint32_t label; bool wide; };
@@ -200,6 +210,7 @@ struct lower_work {
     struct a64_fixup fixups[LOWER_FIXUPS];
     struct lower_deferred deferred[LOWER_DEFERRED];
     struct lower_literal literals[LOWER_LITERALS];
+    uint64_t constants[LOWER_CONSTANTS];
 };
 _Static_assert(sizeof(struct lower_work) <= LOWER_WORK_BYTES, "lower.h promises that LOWER_WORK_BYTES are enough");
 
@@ -238,6 +249,11 @@ struct lower_context {
     struct lower_lazy lazies[LOWER_LAZIES];
     unsigned lazy_count;
     uint64_t settle_rip;            // the address of the instruction before which lazy registers get their values
+    struct lower_constants constants;   // held in the keepers now; how many labels there were when they were loaded; when they were used last
+    uint32_t constant_since[LOWER_KEEPERS], constant_used[LOWER_KEEPERS], constant_clock, constant_count;
+    uint8_t locked;                 // keepers that this instruction needs as they are
+    uint32_t deferred_open;         // from this one on code out of line is of this block, or of this code out of line
+    bool tail;                      // that is being emitted
     // a mask in a general register that is not right yet, and on which way out of the block it is mended (lower_mask.c)
     const struct lower_insn *mask;
     bool mask_taken, mask_finishing;
@@ -277,7 +293,8 @@ a64_reg lower_read_sign(struct lower_context *cx, const struct x64_operand *opd)
 a64_reg lower_destination(struct lower_context *cx, const struct x64_operand *opd);
 void    lower_write(struct lower_context *cx, const struct x64_operand *opd, a64_reg value);
 void    lower_const(struct lower_context *cx, a64_reg rd, uint64_t value);
-a64_reg lower_imm(struct lower_context *cx, enum a64_size s, uint64_t value);       // ZR for 0
+a64_reg lower_imm(struct lower_context *cx, enum a64_size s, uint64_t value);       // ZR for 0, else lower_constant
+bool    lower_temp_in_use(const struct lower_context *cx, a64_reg r);
 void    lower_add_imm(struct lower_context *cx, enum a64_size s, a64_reg rd, a64_reg rn, int64_t value);    // any value, no flags
 void    lower_literal_v(struct lower_context *cx, a64_vreg vd, uint64_t low, uint64_t high);
 
@@ -285,6 +302,21 @@ static inline bool lower_upper_is_zero(const struct lower_upper *u, unsigned xmm
 {
     return xmm < 16 && (log2_bytes == 2 ? u->singles : u->doubles) >> xmm & 1;
 }
+
+// ---- constants.c
+a64_reg lower_constant(struct lower_context *cx, enum a64_size s, uint64_t value);  // of a W only the low 32 bits are right
+void lower_claim(struct lower_context *cx, a64_reg r);          // this instruction writes it
+void lower_unlock(struct lower_context *cx, const struct lower_insn *insn);     // which begins
+void lower_take(struct lower_context *cx, a64_reg r);           // lower_temp does
+bool lower_is_locked(const struct lower_context *cx, a64_reg r);
+void lower_constants_forget(struct lower_context *cx);          // all of them
+void lower_constants_off(struct lower_context *cx);             // and none of these registers is touched until the next instruction
+void lower_constants_bound(struct lower_context *cx, uint32_t label);   // a label that is no block's is here
+void lower_constants_owed(struct lower_context *cx, uint32_t label, bool may_load);    // a branch there follows
+bool lower_constants_fit(const struct lower_constants *have, const struct lower_constants *need);
+void lower_constants_bring(struct lower_context *cx, const struct lower_constants *need);  // loads what is not there
+void lower_constants_start(struct lower_context *cx, const struct lower_constants *known);
+void lower_constants_plan(struct lower_context *cx);            // lower_block.keep
 
 // ---- memory.c
 struct lower_mem {
@@ -379,6 +411,8 @@ int  lower_join_find(struct lower_context *cx, int block);      // the same with
 int  lower_join_canonical(struct lower_context *cx, int block);
 bool lower_join_fits(const struct lower_context *cx, int block);        // whether lower_join would not emit code
 uint32_t lower_join_label(struct lower_context *cx, int version);       // to branch to
+// Whether constants that it wants are not held; those of them that the block being left had at its start.
+bool lower_join_lost(const struct lower_context *cx, int block, struct lower_constants *lost);
 int  lower_join_next(struct lower_context *cx);                 // one that is not emitted yet, in the order of addresses; -1: none
 
 // ---- discover.c

@@ -5,7 +5,7 @@
 //
 // A version fits a state of the flags if both agree on where those are that are live at the block's start. There are at most
 // VERSIONS of a block, and so many more instructions than the region has; beyond that control goes to the canonical version, through code
-// that makes the flags canonical.
+// that makes the flags canonical. Constants make no versions: what a block wants to be held is loaded on the way to it (constants.c).
 #include "emu/lower/context.h"
 
 enum { VERSIONS = 3, SMALL_LOOP = 32 };
@@ -16,6 +16,7 @@ void lower_join_begin(struct lower_context *cx)
     cx->version_count = 0;
     cx->follow = -1;
     cx->pending = 0;
+    lower_constants_plan(cx);
     cx->loop_budget = cx->insn_count;
     cx->join_budget = cx->insn_count / 4 + 8;
     for (uint32_t i = 0; i < cx->block_count; i++) {
@@ -45,23 +46,41 @@ void lower_join_begin(struct lower_context *cx)
 // ---- states
 struct lower_state lower_state_now(const struct lower_context *cx)
 {
-    return (struct lower_state){ .flags = cx->flags };
+    return (struct lower_state){ .flags = cx->flags, .constants = cx->constants };
 }
 
 void lower_state_set(struct lower_context *cx, const struct lower_state *state)
 {
     cx->flags = state->flags;
+    lower_constants_start(cx, &state->constants);
 }
 
-static struct lower_state state_at_entry(void)
+static struct lower_state canonical_state(const struct lower_context *cx)
 {
-    return (struct lower_state){ .flags = lower_flags_at_entry };
+    return (struct lower_state){ .flags = lower_flags_at_entry, .constants = cx->constants };
+}
+
+static bool has_one_way_in(const struct lower_block *k)
+{
+    return k->predecessors == 1 && !k->entry;
 }
 
 // Whether who comes with this state may enter the version.
 static bool state_fits(const struct lower_state *s, const struct lower_version *v, const struct lower_block *k)
 {
-    return lower_flags_fit(&s->flags, &v->state.flags, k->live_in);
+    return lower_flags_fit(&s->flags, &v->state.flags, k->live_in) && lower_constants_fit(&s->constants, &v->state.constants);
+}
+
+// Whether it can be entered with the constants that are held now.
+static bool constants_suffice(const struct lower_context *cx, const struct lower_block *k)
+{
+    return has_one_way_in(k) || lower_constants_fit(&cx->constants, &k->keep);
+}
+
+static void bring_constants(struct lower_context *cx, const struct lower_block *k)
+{
+    if (!has_one_way_in(k))
+        lower_constants_bring(cx, &k->keep);
 }
 
 // ---- versions
@@ -73,6 +92,8 @@ static int new_version(struct lower_context *cx, int block, struct lower_state s
         return 0;
     }
     int v = (int)cx->version_count++;
+    if (!has_one_way_in(k))
+        state.constants = k->keep;
     cx->work->versions[v] = (struct lower_version){ .state = state, .label = lower_label(cx), .block = (int16_t)block, .same = k->versions };
     k->versions = (int16_t)v;
     if ((uint32_t)block < cx->pending)
@@ -101,7 +122,7 @@ static unsigned versions_of(const struct lower_context *cx, const struct lower_b
 // Whether one more version of the block may be made.
 static bool may_grow(const struct lower_context *cx, const struct lower_block *k)
 {
-    if (k->predecessors == 1 && !k->entry)
+    if (has_one_way_in(k))
         return true;
     if (cx->config->verify || versions_of(cx, k) >= VERSIONS)
         return false;
@@ -119,18 +140,21 @@ static void pay(struct lower_context *cx, const struct lower_block *k)
 
 int lower_join_canonical(struct lower_context *cx, int block)
 {
-    int v = find_version(cx, block, state_at_entry());
-    return v >= 0 ? v : new_version(cx, block, state_at_entry());
+    int v = find_version(cx, block, canonical_state(cx));
+    return v >= 0 ? v : new_version(cx, block, canonical_state(cx));
 }
 
 bool lower_join_fits(const struct lower_context *cx, int block)
 {
-    return find_version(cx, block, lower_state_now(cx)) >= 0 || may_grow(cx, &cx->work->blocks[block]);
+    const struct lower_block *k = &cx->work->blocks[block];
+    return constants_suffice(cx, k) && (find_version(cx, block, lower_state_now(cx)) >= 0 || may_grow(cx, k));
 }
 
 int lower_join_find(struct lower_context *cx, int block)
 {
     struct lower_block *k = &cx->work->blocks[block];
+    if (!constants_suffice(cx, k))
+        return -1;
     int v = find_version(cx, block, lower_state_now(cx));
     if (v >= 0)
         return v;
@@ -143,6 +167,7 @@ int lower_join_find(struct lower_context *cx, int block)
 
 int lower_join(struct lower_context *cx, int block)
 {
+    bring_constants(cx, &cx->work->blocks[block]);
     int v = lower_join_find(cx, block);
     if (v >= 0)
         return v;
@@ -159,6 +184,16 @@ int lower_join_fall(struct lower_context *cx, int block)
         return v;
     pay(cx, k);
     return new_version(cx, block, cx->work->versions[v].state);
+}
+
+bool lower_join_lost(const struct lower_context *cx, int block, struct lower_constants *lost)
+{
+    const struct lower_block *k = &cx->work->blocks[block];
+    *lost = k->keep;
+    for (unsigned i = 0; i < LOWER_KEEPERS; i++)
+        if (cx->block->keep.id[i] != lost->id[i])
+            lost->id[i] = 0;
+    return !constants_suffice(cx, k);
 }
 
 uint32_t lower_join_label(struct lower_context *cx, int v)

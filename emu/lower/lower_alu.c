@@ -191,11 +191,8 @@ static void flags_afterwards(struct lower_context *cx, bool sub, unsigned bytes,
 enum as { AS_IS, NEGATIVE, COMPLEMENT };
 static a64_reg in_register(struct lower_context *cx, enum a64_size s, struct operand o, enum as as)
 {
-    if (o.imm) {
-        a64_reg t = lower_temp(cx);
-        lower_const(cx, t, as == NEGATIVE ? 0 - o.value : as == COMPLEMENT ? ~o.value : o.value);
-        return t;
-    }
+    if (o.imm)
+        return lower_imm(cx, s, as == NEGATIVE ? 0 - o.value : as == COMPLEMENT ? ~o.value : o.value);
     if (as == AS_IS)
         return o.reg;
     a64_reg t = lower_temp(cx);

@@ -177,6 +177,8 @@ bool lower_cmpxchg(struct lower_context *cx, const struct x64_insn *insn)
     a64_reg o = lower_read(cx, src), rax = lower_gpr(X64_RAX);
     if (lower_is_atomic(cx, insn))
         return cmpxchg_atomic(cx, insn, o);
+    if (is_locked(cx, insn))
+        lower_constants_forget(cx);                 // cmpxchg_fails goes to the beginning again, with other things in temporaries
     struct lower_rmw w = lower_rmw_begin(cx, insn, bytes);
     a64_reg differ = lower_temp(cx);
     a64_eor_reg(b, s, differ, w.old, rax, A64_LSL, 0);
@@ -244,6 +246,7 @@ static void exchange_pair(struct lower_context *cx, bool wide, bool locked, a64_
         a64_ldp(b, s, A64_OFFSET, low, high, at, 0);
     }
     pair_differs(cx, s, t, u, low, high);
+    uint8_t mark = cx->temps;
     a64_reg new_low = lower_temp(cx), new_high = lower_temp(cx);
     a64_mov_reg(b, A64_X, new_low, low);
     a64_mov_reg(b, A64_X, new_high, high);
@@ -265,24 +268,22 @@ static void exchange_pair(struct lower_context *cx, bool wide, bool locked, a64_
     } else {
         a64_str_uimm(b, 3, new_low, at, 0);
     }
+    cx->temps = mark;
 }
 
 // The same as one instruction. low and high are a pair of registers as CASPAL wants it; x16 and x17 are another one.
 static void exchange_pair_atomic(struct lower_context *cx, enum a64_size s, a64_reg at, a64_reg low, a64_reg high)
 {
     struct a64_buf *b = cx->b;
-    uint8_t mark = cx->temps;
-    a64_reg new_low;
-    do
-        new_low = lower_temp(cx);
-    while (new_low != 16 && !b->bad);
+    a64_reg new_low = 16, new_high = 17;
+    lower_claim(cx, new_low);
+    lower_claim(cx, new_high);
     a64_mov_reg(b, s, low, lower_gpr(X64_RAX));
     a64_mov_reg(b, s, high, lower_gpr(X64_RDX));
     a64_mov_reg(b, s, new_low, lower_gpr(X64_RBX));
-    a64_mov_reg(b, s, lower_temp(cx), lower_gpr(X64_RCX));
+    a64_mov_reg(b, s, new_high, lower_gpr(X64_RCX));
     lower_order_all(cx);
     a64_caspal(b, s, low, new_low, at);
-    cx->temps = mark;
 }
 
 bool lower_cmpxchg8b(struct lower_context *cx, const struct x64_insn *insn)
@@ -291,9 +292,10 @@ bool lower_cmpxchg8b(struct lower_context *cx, const struct x64_insn *insn)
     bool wide = insn->op == X64_CMPXCHG16B;
     enum a64_size s = wide ? A64_X : A64_W;
     a64_reg low = lower_temp(cx), high = lower_temp(cx), at = lower_address_register(cx, insn);
-    if (at == A64_SP) {
+    if (at == A64_SP || at == 16 || at == 17) {
+        a64_reg from = at;
         at = lower_temp(cx);
-        a64_mov_reg(b, A64_X, at, A64_SP);
+        a64_mov_reg(b, A64_X, at, from);
     }
     uint8_t mark = cx->temps;
     if (wide) {                                     // #GP unless aligned

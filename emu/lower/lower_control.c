@@ -43,6 +43,7 @@ bool lower_loop(struct lower_context *cx, const struct x64_insn *insn)
 // Where the value of an indirect target is: in its register, or in x9.
 static a64_reg target_of(struct lower_context *cx, const struct x64_insn *insn)
 {
+    lower_constants_forget(cx);
     const struct x64_operand *opd = &insn->opd[0];
     if (opd->kind != X64_OPD_MEM && opd->reg != X64_RSP)
         return lower_gpr(opd->reg);
@@ -111,6 +112,7 @@ bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
 
 bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
 {
+    lower_constants_forget(cx);
     if (cx->config->no_readers && lower_returns_to_reader(cx, cx->block)) {
         lower_svc(cx, SVC_EMU_READER);
         return true;
@@ -164,6 +166,8 @@ static void return_slowly(struct lower_context *cx, const struct lower_deferred 
 bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
 {
     uint64_t extra = insn->operand_count ? (uint16_t)insn->opd[0].value : 0;
+    lower_constants_forget(cx);
+    lower_claim(cx, 9);
     if (cx->returning) {
         cx->returning = false;
         if (extra)

@@ -17,6 +17,7 @@ static void emit_kernel(struct lower_context *cx)
 {
     lower_point_here(cx);
     (cx->config->trap_by_brk ? a64_brk : a64_svc)(cx->b, SVC_EMU_FP);
+    lower_constants_forget(cx);
 }
 
 // reg: what to undo, which register.

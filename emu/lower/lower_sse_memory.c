@@ -11,7 +11,7 @@ static void misaligned(struct lower_context *cx, const struct lower_deferred *d)
 
 // The sum of base and index stays in SUM for the next instruction, if this one is a move, which needs no more than two temporaries: copies
 // have several operands around one sum.
-enum { SUM = 17 };
+enum { SUM = LOWER_SUM };
 
 static bool is_move(const struct x64_insn *insn)
 {
@@ -37,6 +37,7 @@ static bool index_sum(struct lower_context *cx, const struct x64_insn *insn, uns
         if (!is_move(insn) || (folds && !checked))
             return false;
         bare.disp = 0;
+        lower_claim(cx, SUM);
         lower_effective_address(cx, &bare, SUM, A64_X);
     }
     if (is_move(insn)) {

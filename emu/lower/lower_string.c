@@ -16,6 +16,8 @@ struct string {
 static struct string begin(struct lower_context *cx, const struct x64_insn *insn)
 {
     struct a64_buf *b = cx->b;
+    if (insn->prefixes & (X64_P_REP | X64_P_REPNE))
+        lower_constants_forget(cx);
     struct string g = { .log2 = lower_log2(insn->opsize), .s = insn->address_size == 4 ? A64_W : A64_X };
     g.rep = insn->prefixes & (X64_P_REP | X64_P_REPNE);
     g.df = lower_temp(cx);

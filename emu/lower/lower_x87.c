@@ -851,6 +851,7 @@ unsigned lower_x87_segment(struct lower_context *cx, unsigned first, unsigned co
     if (conditional)
         lower_flags_canonical(cx, X64_ARITH_FLAGS);
     cx->temps = 0;
+    lower_constants_off(cx);                    // their registers have other names here
     struct lower_deferred *d = lower_defer(cx, leave_to_kernel);
     d->back = lower_label(cx);
     d->reg[0] = (a64_reg)n;

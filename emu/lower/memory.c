@@ -87,6 +87,8 @@ a64_reg lower_address_register(struct lower_context *cx, const struct x64_insn *
     bool plain = m->address_size == 8 && m->segment != X64_GS && m->index == X64_REG_NONE && m->base < 16;
     if (plain && m->disp == 0 && !(cx->loose & LOOSE_DISP))
         return lower_source(cx, m->base);
+    if (m->base == X64_REG_RIP && m->address_size == 8 && m->segment != X64_GS && !(cx->loose & LOOSE_DISP))
+        return lower_constant(cx, A64_X, m->address);
     a64_reg t = lower_effective_address(cx, m, lower_temp(cx), A64_X);
     if (m->segment == X64_GS)
         a64_add_reg(cx->b, A64_X, t, 18, t, A64_LSL, 0);
@@ -104,21 +106,16 @@ static struct lower_mem with_offset(struct lower_context *cx, a64_reg base, int6
     if (offset_ok(log2_bytes, offset))
         return (struct lower_mem){ .base = base, .index = A64_ZR, .offset = offset };
     int64_t low = offset & 0xfff, high = offset - low;
+    bool far = offset <= -(1 << 24) || offset >= 1 << 24;
+    if (far && own == A64_ZR)
+        return (struct lower_mem){ .base = base, .index = lower_constant(cx, A64_X, (uint64_t)offset) };
     a64_reg t = own != A64_ZR ? own : lower_temp(cx);
     if (offset_ok(log2_bytes, low) && (a64_addsub_imm_ok((uint64_t)high) || a64_addsub_imm_ok((uint64_t)-high))) {
         lower_add_imm(cx, A64_X, t, base, high);
         return (struct lower_mem){ .base = t, .index = A64_ZR, .offset = low };
     }
-    if (offset > -(1 << 24) && offset < 1 << 24) {
-        lower_add_imm(cx, A64_X, t, base, offset);
-        return lower_mem_register(t);
-    }
-    if (t == base) {                    // farther than 16 MiB: rare, and temporaries are scarce
-        lower_add_imm(cx, A64_X, t, base, offset);
-        return lower_mem_register(t);
-    }
-    lower_const(cx, t, (uint64_t)offset);
-    return (struct lower_mem){ .base = base, .index = t };
+    lower_add_imm(cx, A64_X, t, base, offset);
+    return lower_mem_register(t);
 }
 
 struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *insn, unsigned log2_bytes)
@@ -133,9 +130,7 @@ struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *
         uint64_t low = address & 0xfff;
         if (!a64_ldst_uimm_ok(log2_bytes, (int64_t)low))
             low = 0;
-        a64_reg t = lower_temp(cx);
-        lower_const(cx, t, address - low);
-        return (struct lower_mem){ .base = t, .index = A64_ZR, .offset = (int64_t)low };
+        return (struct lower_mem){ .base = lower_constant(cx, A64_X, address - low), .index = A64_ZR, .offset = (int64_t)low };
     }
     if (constant)
         return with_offset(cx, 18, m->base == X64_REG_RIP ? (int64_t)m->address : m->disp, log2_bytes, A64_ZR);

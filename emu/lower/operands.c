@@ -9,15 +9,30 @@ a64_reg lower_gpr(unsigned x64_register)
     return gpr_map[x64_register == LOWER_REG_LOOSE ? x64_register : x64_register & 15];
 }
 
+// What is kept in registers goes last (constants.c), but x6 and x30 where operands read from the code are in them.
+static const a64_reg temps[2][9] = { { 10, 11, 12, 6, 15, 16, 17, 9, 30 }, { 10, 11, 12, 15, 16, 17, 9, 6, 30 } };
+
 a64_reg lower_temp(struct lower_context *cx)
 {
-    static const a64_reg temps[] = { 10, 11, 12, 15, 16, 17, 9, 6, 30 };
-    if (cx->temps >= sizeof temps - (cx->loose ? 2 : 0)) {
+    const a64_reg *order = temps[cx->config->verify];
+    unsigned count = cx->loose ? 7 : 9;
+    while (cx->temps < count && lower_is_locked(cx, order[cx->temps]))
+        cx->temps++;
+    if (cx->temps >= count) {
         cx->b->bad = true;          // a lowering function wants more than there are
-        return temps[0];
+        return order[0];
     }
-    lower_width_set(cx, temps[cx->temps], 64);
-    return temps[cx->temps++];
+    lower_take(cx, order[cx->temps]);
+    lower_width_set(cx, order[cx->temps], 64);
+    return order[cx->temps++];
+}
+
+bool lower_temp_in_use(const struct lower_context *cx, a64_reg r)
+{
+    for (unsigned i = 0; i < cx->temps && i < 9; i++)
+        if (temps[cx->config->verify][i] == r)
+            return true;
+    return false;
 }
 
 enum a64_size lower_size(unsigned bytes)
@@ -41,9 +56,7 @@ a64_reg lower_imm(struct lower_context *cx, enum a64_size s, uint64_t value)
         value &= 0xffffffff;
     if (!value)
         return A64_ZR;
-    a64_reg t = lower_temp(cx);
-    lower_const(cx, t, value);
-    return t;
+    return lower_constant(cx, s, value);
 }
 
 a64_reg lower_read(struct lower_context *cx, const struct x64_operand *opd)
@@ -199,12 +212,13 @@ void lower_add_imm(struct lower_context *cx, enum a64_size s, a64_reg rd, a64_re
         a64_sub_imm(cx->b, s, rd, rn, down & 0xfff000);
         a64_sub_imm(cx->b, s, rd, rd, down & 0xfff);
     } else {
-        uint8_t mark = cx->temps;
+        uint8_t mark = cx->temps, locked = cx->locked;
         a64_reg t = lower_imm(cx, s, up);
         if (rd == A64_SP || rn == A64_SP)
             a64_add_ext(cx->b, s, rd, rn, t, s == A64_X ? A64_UXTX : A64_UXTW, 0);
         else
             a64_add_reg(cx->b, s, rd, rn, t, A64_LSL, 0);
         cx->temps = mark;
+        cx->locked = locked;
     }
 }

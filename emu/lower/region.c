@@ -14,37 +14,44 @@
 uint32_t lower_label(struct lower_context *cx) { return a64_label_new(&cx->labels); }
 void lower_bind(struct lower_context *cx, uint32_t label)
 {
+    lower_constants_bound(cx, label);
     a64_label_bind(&cx->labels, cx->b, label);
     cx->bound = cx->b->count;
 }
 
 void lower_b(struct lower_context *cx, uint32_t label)
 {
+    lower_constants_owed(cx, label, true);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_26);
     a64_b(cx->b, 0);
 }
 void lower_cbz(struct lower_context *cx, enum a64_size s, a64_reg r, uint32_t label)
 {
+    lower_constants_owed(cx, label, false);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_19);
     a64_cbz(cx->b, s, r, 0);
 }
 void lower_cbnz(struct lower_context *cx, enum a64_size s, a64_reg r, uint32_t label)
 {
+    lower_constants_owed(cx, label, false);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_19);
     a64_cbnz(cx->b, s, r, 0);
 }
 void lower_tbz(struct lower_context *cx, a64_reg r, unsigned bit, uint32_t label)
 {
+    lower_constants_owed(cx, label, false);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_14);
     a64_tbz(cx->b, r, bit, 0);
 }
 void lower_tbnz(struct lower_context *cx, a64_reg r, unsigned bit, uint32_t label)
 {
+    lower_constants_owed(cx, label, false);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_14);
     a64_tbnz(cx->b, r, bit, 0);
 }
 void lower_b_cond(struct lower_context *cx, enum a64_cond cond, uint32_t label)
 {
+    lower_constants_owed(cx, label, false);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_19);
     a64_b_cond(cx->b, cond, 0);
 }
@@ -77,6 +84,7 @@ void lower_svc(struct lower_context *cx, unsigned immediate)
     lower_flags_canonical(cx, X64_ARITH_FLAGS);
     lower_point_here(cx);
     (cx->config->trap_by_brk ? a64_brk : a64_svc)(cx->b, immediate);
+    lower_constants_forget(cx);
 }
 
 bool lower_in_kernel(struct lower_context *cx, const struct x64_insn *insn)
@@ -103,7 +111,7 @@ struct lower_deferred *lower_defer(struct lower_context *cx, void (*emit)(struct
     }
     struct lower_deferred *d = &cx->work->deferred[cx->deferred_count++];
     *d = (struct lower_deferred){ .emit = emit, .label = lower_label(cx), .state = lower_state_now(cx), .live = cx->live, .read = cx->read,
-                                   .insn = cx->insn, .block = cx->block };
+                                   .insn = cx->insn, .block = cx->block, .locked = cx->locked };
     return d;
 }
 
@@ -171,6 +179,7 @@ static void leave(struct lower_context *cx, uint64_t rip, bool paired)
 static void go_back(struct lower_context *cx, int back)
 {
     cx->flags = lower_flags_at_entry;
+    lower_constants_forget(cx);
     int version = lower_join_fall(cx, back);
     if (cx->work->versions[version].emitted)
         lower_b(cx, lower_join_label(cx, version));
@@ -260,6 +269,8 @@ static void not_found(struct lower_context *cx, const struct lower_deferred *d)
 // Looks into the first way: x11 is where the target is.
 static void look(struct lower_context *cx, a64_reg target, uint64_t popped, lower_push_return *push, bool calls, uint32_t back)
 {
+    lower_constants_forget(cx);                         // it uses x12, and what comes then knows of none
+    lower_claim(cx, 9);
     struct lower_deferred *miss = lower_defer(cx, not_found);
     miss->reg[0] = target;
     miss->value = popped;
@@ -339,10 +350,13 @@ uint32_t lower_taken_label(struct lower_context *cx)
 }
 
 // Before a conditional branch back to the head of a loop that must have the flags canonical: makes them so, because code out of line would
-// cost a jump each time round.
+// cost a jump each time round. The same for constants of the loop that the block has lost.
 void lower_join_early(struct lower_context *cx)
 {
     const struct lower_block *k = cx->block, *blocks = cx->work->blocks;
+    struct lower_constants lost;
+    if (k->taken >= 0 && lower_join_lost(cx, k->taken, &lost))
+        lower_constants_bring(cx, &lost);
     if (k->taken >= 0 && &blocks[k->taken] <= k && !lower_join_fits(cx, k->taken))
         lower_flags_canonical(cx, blocks[k->taken].live_in | cx->live | (x64_flags_read(&cx->insn->x) & X64_ARITH_FLAGS));
 }
@@ -421,9 +435,11 @@ static bool resumes(const struct x64_insn *x)
 void lower_protect(struct lower_context *cx, const struct lower_insn *insn)
 {
     cx->temps = 0;
+    lower_unlock(cx, insn);
     // A REP string instruction changes registers before it is over, so its own faults need the flags too.
     lower_flags_protect(cx, arm_registers(insn->writes), resumes(&insn->x) ? X64_ARITH_FLAGS : insn->live & ~insn->kills);
     cx->temps = 0;
+    lower_unlock(cx, insn);
 }
 
 void lower_begin(struct lower_context *cx, const struct lower_insn *insn)
@@ -474,6 +490,7 @@ static void lower_two(struct lower_context *cx, const struct lower_insn *first)
 {
     const struct lower_insn *second = first + 1;
     cx->returning = second->x.op == X64_RET;
+    lower_unlock(cx, first);
     cx->insn = first;
     cx->live = cx->returning ? first->live : second->live;
     cx->read = cx->returning ? first->read : second->read;
@@ -536,6 +553,8 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     cx->x87_depth = k->x87_depth ? (uint8_t)(k->x87_depth - 1) : 0;
     cx->sum_by = 0;
     cx->lazy_count = 0;
+    cx->deferred_open = cx->deferred_count;
+    cx->locked = 0;
     version->emitted = true;
     bool enters = k->entry && version->enters;
     uint32_t call = call_entry(cx, version, fallen_into);
@@ -544,6 +563,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         lower_verify_entry(cx, k);
     }
     lower_bind(cx, version->label);
+    lower_constants_start(cx, &version->state.constants);
     version->offset = cx->b->count * 4;
     lower_point_at(cx, k->rip);
     if (enters && !cx->config->verify)
@@ -599,7 +619,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     }
     lower_lazy_end(cx, &cx->work->insns[k->first + k->count - 1]);
     cx->loose = 0;
-    cx->temps = 0;
+    cx->temps = cx->locked = 0;
     if (cx->mask && !cx->mask_taken)
         lower_mask_finish(cx, cx->mask);
     if ((k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED) && cx->follow < 0)
@@ -630,6 +650,7 @@ static void heads(struct lower_context *cx)
 
 static void tail(struct lower_context *cx)
 {
+    cx->tail = true;
     for (uint32_t i = 0; i < cx->deferred_count; i++) {         // may grow while it runs
         const struct lower_deferred *d = &cx->work->deferred[i];
         cx->insn = d->insn;
@@ -638,11 +659,14 @@ static void tail(struct lower_context *cx)
         cx->read = d->read;
         cx->temps = 0;
         cx->loose = 0;
+        cx->locked = d->locked;
+        cx->deferred_open = cx->deferred_count;
         cx->block = d->block;
         cx->facts = (struct lower_facts){ 0 };
         cx->sum_by = 0;
         lower_width_reset(cx);
         lower_bind(cx, d->label);
+        lower_constants_start(cx, &d->state.constants);
         lower_point_here(cx);
         d->emit(cx, d);
         lower_versions(cx);                 // what only this asked for
