@@ -162,7 +162,8 @@ struct lower_block {
     uint8_t  end;                   // enum lower_end
     bool     entry;                 // may be entered from outside
     uint8_t  x87_depth;             // 1 and the x87 stack registers in use at its start, as its first predecessor leaves them; 0: not known
-    bool     reached, again;        // of facts.c: `facts`, at its start, are those of some way into it; they have changed
+    bool     reached, again;        // of facts.c and width.c: what they say of its start is that of some way into it; it has changed
+    uint8_t  width[16];             // at its start: bits from this one on are zero in the x64 register (width.h)
     struct lower_facts facts;
 };
 
@@ -244,7 +245,7 @@ struct lower_context {
     struct lower_facts facts;       // before this instruction
     const struct lower_insn *sum_by;    // the instruction that left a sum in a register for the next one (lower_sse_memory.c)
     struct lower_sum sum;
-    uint8_t width[A64_SP + 1];      // of the block so far (width.h)
+    uint8_t width[A64_SP + 1];      // so far (width.h)
     struct lower_flags flags;
     struct lower_lazy lazies[LOWER_LAZIES];
     unsigned lazy_count;
@@ -291,6 +292,7 @@ a64_reg lower_read_into(struct lower_context *cx, const struct x64_operand *opd,
 a64_reg lower_read_zero(struct lower_context *cx, const struct x64_operand *opd);   // zero-extended to 64 bits
 a64_reg lower_read_sign(struct lower_context *cx, const struct x64_operand *opd);   // sign-extended to 64 bits
 a64_reg lower_destination(struct lower_context *cx, const struct x64_operand *opd);
+bool    lower_is_whole(const struct lower_context *cx, const struct x64_operand *opd);      // a zero-extended result may be all of its register
 void    lower_write(struct lower_context *cx, const struct x64_operand *opd, a64_reg value);
 void    lower_const(struct lower_context *cx, a64_reg rd, uint64_t value);
 a64_reg lower_imm(struct lower_context *cx, enum a64_size s, uint64_t value);       // ZR for 0, else lower_constant

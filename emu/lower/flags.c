@@ -561,9 +561,9 @@ static void protect_narrow(struct lower_context *cx, uint32_t written, uint16_t 
         return;
     }
     uint8_t *which = a_goes ? &f->pa_a : &f->pa_b;
+    lower_width_set(cx, X24, lower_width(cx, *which));
     a64_mov_reg(cx->b, A64_X, X24, *which);
     *which = X24;
-    lower_width_set(cx, X24, 64);
 }
 
 // What PF, AF, SF and ZF come from moves to x23 and x24 when its register changes; only if these are in use already flags are computed.
@@ -591,9 +591,8 @@ void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t li
         if ((a_goes || b_goes) && (nz_kept || f->pa == PA_CMP || f->pa == PA_CMP_IMM)) {
             pa_to_canonical(cx);
         } else {
-            lower_width_set(cx, X23, 64);
-            lower_width_set(cx, X24, 64);
             if (a_goes) {
+                lower_width_set(cx, X23, lower_width(cx, f->pa_a));
                 a64_mov_reg(cx->b, A64_X, X23, f->pa_a);
                 if (nz_goes && f->nz_reg == f->pa_a) {
                     f->nz_reg = X23;
@@ -602,6 +601,7 @@ void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t li
                 f->pa_a = X23;
             }
             if (b_goes) {
+                lower_width_set(cx, X24, lower_width(cx, f->pa_b));
                 a64_mov_reg(cx->b, A64_X, X24, f->pa_b);
                 f->pa_b = X24;
             }
@@ -610,6 +610,7 @@ void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t li
     if (!nz_goes || !from_register(f))
         return;
     if (!((live | x64_flags_read(&cx->insn->x)) & FLAGS_PA)) {
+        lower_width_set(cx, X23, lower_width(cx, f->nz_reg));
         a64_mov_reg(cx->b, A64_X, X23, f->nz_reg);
         f->nz_reg = X23;
         lower_pa(cx, PA_LOGIC, X23, 0);         // nobody looks at PF and AF
@@ -798,19 +799,30 @@ struct lower_condition lower_condition(struct lower_context *cx, enum x64_cond c
 
 bool lower_condition_nzcv(struct lower_context *cx, enum x64_cond cc, struct lower_condition *out)
 {
+    struct lower_flags *f = &cx->flags;
     uint16_t keep = cx->live | x64_cond_flags(cc);
-    bool on_parity = (cc & ~1u) == X64_CC_P && cx->flags.pa != PA_FCMP;
-    if (on_parity && cx->live & FLAGS_NZC)
+    bool on_parity = (cc & ~1u) == X64_CC_P && f->pa != PA_FCMP;
+    if (on_parity && !lower_nzcv_free(cx))
         return false;
-    bool known = cx->flags.hw_too || (cc & ~1u) == X64_CC_B || (is_narrow(&cx->flags) && cx->flags.hw_zc);
-    if (!on_parity && from_register(&cx->flags) && !known && cx->flags.nz_reg != A64_ZR)
-        lower_flags_to_hw(cx, keep, CF_INVERTED);
+    bool known = f->hw_too || (cc & ~1u) == X64_CC_B || (is_narrow(f) && f->hw_zc);
+    if (!on_parity && from_register(f) && !known && f->nz_reg != A64_ZR) {
+        if (f->nz == NZ_LOGIC && (f->cf == CF_ZERO || f->cf == CF_X7)) {
+            set_logic(cx, false);
+            f->hw_too = true;
+        } else {
+            lower_flags_to_hw(cx, keep, CF_INVERTED);
+        }
+    }
     *out = lower_condition(cx, cc);
     if (out->test == TEST_COND || out->test == TEST_ALWAYS || out->test == TEST_NEVER)
         return true;
-    if (on_parity) {
-        a64_ands_imm(cx->b, A64_W, A64_ZR, out->reg, 1);
-        *out = on_cond(out->test == TEST_BIT_CLEAR ? A64_EQ : A64_NE);
+    if (lower_nzcv_free(cx)) {                      // what is tested alone
+        bool set = out->test == TEST_BIT_SET || out->test == TEST_NOT_ZERO;
+        if (out->test == TEST_BIT_SET || out->test == TEST_BIT_CLEAR)
+            a64_ands_imm(cx->b, A64_X, A64_ZR, out->reg, 1ull << out->bit);
+        else
+            a64_subs_reg(cx->b, out->size, A64_ZR, out->reg, A64_ZR, A64_LSL, 0);
+        *out = on_cond(set ? A64_NE : A64_EQ);
         return true;
     }
     lower_flags_to_hw(cx, keep, CF_INVERTED);
@@ -834,8 +846,8 @@ void lower_branch(struct lower_context *cx, struct lower_condition c, uint32_t l
 bool lower_nzcv_free(struct lower_context *cx)
 {
     struct lower_flags *f = &cx->flags;
-    bool in_nzcv = !from_register(f) || f->cf == CF_INVERTED || f->cf == CF_DIRECT;
-    if (in_nzcv && cx->live & (f->pa == PA_FCMP ? X64_ARITH_FLAGS : FLAGS_NZC))
+    uint16_t there = (from_register(f) ? 0 : FLAGS_NZ) | (f->cf == CF_INVERTED || f->cf == CF_DIRECT ? X64_CF : 0) | (f->pa == PA_FCMP ? FLAGS_PA : 0);
+    if (cx->live & there)
         return false;
     f->hw_too = f->hw_zc = false;
     return true;

@@ -313,10 +313,19 @@ static void put(struct lower_context *cx, struct lower_lazy new, uint16_t live)
         cx->lazies[cx->lazy_count++] = new;
 }
 
+// An extension of what is extended already.
+static bool is_move(const struct lower_context *cx, const struct x64_insn *x)
+{
+    const struct x64_operand *src = &x->opd[1];
+    if (x->op != X64_MOVZX && x->op != X64_MOVSX && x->op != X64_MOVSXD)
+        return x->op == X64_MOV;
+    return lower_is_low(src) && src->reg < 16 && lower_value_width(cx, src->reg) <= src->size * 8u - (x->op != X64_MOVZX);
+}
+
 static bool take_mov(struct lower_context *cx, const struct lower_insn *insn, uint16_t live)
 {
     const struct x64_operand *dst = &insn->x.opd[0], *src = &insn->x.opd[1];
-    bool wide = dst->size == 8;
+    bool wide = dst->size == 8 && insn->x.op == X64_MOV;
     if (!lower_is_low(src) || src->reg > 15)
         return false;
     const struct lower_lazy *l = lazy_of(cx, src->reg);
@@ -391,11 +400,12 @@ static bool is_shift(unsigned op)
 bool lower_lazy_take(struct lower_context *cx, const struct lower_insn *insn)
 {
     const struct x64_operand *dst = &insn->x.opd[0];
-    if (cx->config->verify || !(insn->x.op == X64_MOV || is_shift(insn->x.op)) || !is_aware(&insn->x) || !lower_is_low(dst) || dst->size < 4)
+    bool move = is_move(cx, &insn->x);
+    if (cx->config->verify || !(move || is_shift(insn->x.op)) || !is_aware(&insn->x) || !lower_is_low(dst) || dst->size < 4)
         return false;
     uint16_t live = (insn->live & ~insn->kills) | insn->observes | insn->reads;
     begin(cx, insn, live);
     if (cx->lazy_count == LOWER_LAZIES && !lazy_of(cx, dst->reg))       // first: what a value is made of may change by this
         settle(cx, cx->lazies[0].reg, live, 0);
-    return (insn->x.op == X64_MOV ? take_mov : take_shift)(cx, insn, live);
+    return (move ? take_mov : take_shift)(cx, insn, live);
 }

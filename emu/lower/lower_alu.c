@@ -27,6 +27,11 @@ static struct operand shifted(const struct lower_lazy *l)
     return (struct operand){ .reg = l->from, .stays = true, .shift = (enum a64_shift)l->kind, .amount = l->amount };
 }
 
+static unsigned bits_of(uint64_t value)
+{
+    return value ? 64 - (unsigned)__builtin_clzll(value) : 0;
+}
+
 // to_x24: what is in no register of its own is put into x24, where it stays for the recipe.
 static struct operand second(struct lower_context *cx, const struct x64_operand *opd, unsigned bytes, bool to_x24)
 {
@@ -94,6 +99,11 @@ static void narrow_sum(struct lower_context *cx, bool sub, unsigned bytes, a64_r
     struct a64_buf *b = cx->b;
     unsigned bits = bytes * 8;
     uint8_t mark = cx->temps;
+    if (!sub && !o.imm && lower_width(cx, o.reg) <= bits && lower_width(cx, a) > bits && o.reg != A64_ZR) {
+        a64_reg swap = a;                                   // the form that extends takes the other one
+        a = o.reg;
+        o.reg = swap;
+    }
     if (lower_width(cx, a) > bits) {
         a64_reg t = lower_temp(cx);
         a64_ubfx(b, A64_W, t, a, 0, bits);
@@ -566,7 +576,7 @@ bool lower_test(struct lower_context *cx, const struct x64_insn *insn)
         lower_flags_logic(cx, X23, bytes);
         cx->flags.hw_too = true;
     } else {
-        unsigned from = o.imm || o.amount ? bytes * 8 : lower_width(cx, o.reg), of = dst->kind == X64_OPD_MEM ? bytes * 8 : lower_width(cx, a);
+        unsigned from = o.imm ? bits_of(o.value) : o.amount ? bytes * 8 : lower_width(cx, o.reg), of = dst->kind == X64_OPD_MEM ? bytes * 8 : lower_width(cx, a);
         logic_op(cx, LOGIC_AND, s, X23, a, o);
         lower_flags_logic(cx, X23, bytes);
         lower_width_set(cx, X23, from < of ? from : of);
@@ -604,6 +614,30 @@ bool lower_not(struct lower_context *cx, const struct x64_insn *insn)
 }
 
 // ---- ADC and SBB
+// d += b2 + CF or d -= b2 + CF where nobody looks at flags; false: as if somebody did.
+static bool carry_added(struct lower_context *cx, bool sub, enum a64_size s, a64_reg d, a64_reg b2)
+{
+    struct a64_buf *b = cx->b;
+    struct lower_condition c = lower_condition(cx, X64_CC_B);
+    if (c.test == TEST_COND && c.cond == (sub ? A64_CC : A64_CS))
+        return false;                                               // ADC, SBC
+    if (c.test != TEST_COND && c.test != TEST_NEVER && b2 != A64_ZR)
+        return false;
+    a64_reg t = lower_temp(cx);
+    if (c.test == TEST_NEVER) {
+        t = b2;
+    } else if (c.test != TEST_COND) {
+        t = lower_cf_bit(cx);
+    } else if (!sub && b2 == A64_ZR) {
+        a64_csinc(b, s, d, d, d, c.cond ^ 1);
+        return true;
+    } else {
+        a64_csinc(b, s, t, b2, b2, c.cond ^ 1);
+    }
+    (sub ? a64_sub_reg : a64_add_reg)(b, s, d, d, t, A64_LSL, 0);
+    return true;
+}
+
 bool lower_adcsbb(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
@@ -627,6 +661,8 @@ bool lower_adcsbb(struct lower_context *cx, const struct x64_insn *insn)
     } else {
         a = narrow ? lower_read_zero(cx, dst) : lower_read(cx, dst);
     }
+    if (!memory && !narrow && !(cx->live & X64_ARITH_FLAGS) && lower_is_low(dst) && carry_added(cx, sub, s, lower_gpr(dst->reg), b2))
+        return true;
     if (!memory && !narrow) {
         // The chain: ADCS wants CF_DIRECT and leaves it, SBCS likewise CF_INVERTED.
         lower_flags_to_hw(cx, X64_CF, want);

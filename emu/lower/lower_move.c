@@ -43,7 +43,7 @@ bool lower_mov(struct lower_context *cx, const struct x64_insn *insn)
         }
         if (src->kind == X64_OPD_GPR) {
             a64_reg r = lower_source(cx, src->reg);
-            if (d != r || s == A64_W)
+            if (d != r || (s == A64_W && lower_width(cx, r) > 32))
                 a64_mov_reg(b, s, d, r);
             return true;
         }
@@ -53,6 +53,22 @@ bool lower_mov(struct lower_context *cx, const struct x64_insn *insn)
             a64_mov_const(b, A64_X, value, 0);
         }
         a64_mov_reg(b, s, d, value);
+        return true;
+    }
+    if (lower_is_whole(cx, dst)) {                  // zero-extended
+        a64_reg d = lower_gpr(dst->reg);
+        if (src->kind == X64_OPD_MEM) {
+            lower_load(cx, lower_log2(src->size), A64_ZERO, d, lower_address(cx, insn, lower_log2(src->size)));
+        } else if (src->kind == X64_OPD_IMM) {
+            a64_mov_const(b, A64_W, d, (uint64_t)src->value & (dst->size == 1 ? 0xff : 0xffff));
+        } else {
+            bool high = src->kind == X64_OPD_GPR8_HIGH;
+            a64_reg r = high ? lower_gpr(src->reg) : lower_read(cx, src);
+            if (high || lower_width(cx, r) > dst->size * 8u)
+                a64_ubfx(b, A64_W, d, r, high ? 8 : 0, dst->size * 8);
+            else if (r != d)
+                a64_mov_reg(b, A64_W, d, r);
+        }
         return true;
     }
     a64_reg value = lower_read(cx, src);
@@ -67,6 +83,12 @@ static bool extend(struct lower_context *cx, const struct x64_insn *insn, bool s
     if (src->size >= dst->size)                     // MOVSXD r32, r/m32 and MOVZX/MOVSX of equal sizes
         return lower_mov(cx, insn);
     unsigned log2 = lower_log2(src->size), bits = src->size * 8;
+    struct lower_lazy l;
+    if (dst->size >= 4 && lower_is_low(src) && lower_value_width(cx, src->reg) <= bits - sign && !lower_shifted(cx, src->reg, &l)) {    // it is extended
+        struct x64_insn move = *insn;
+        move.opd[0].size = move.opd[1].size = 4;
+        return lower_mov(cx, &move);
+    }
     a64_reg d = lower_destination(cx, dst);
     if (d == A64_SP)
         d = lower_temp(cx);
@@ -74,7 +96,6 @@ static bool extend(struct lower_context *cx, const struct x64_insn *insn, bool s
         lower_load(cx, log2, !sign ? A64_ZERO : dst->size == 8 ? A64_SIGN64 : A64_SIGN32, d, lower_address(cx, insn, log2));
     } else {
         bool high = src->kind == X64_OPD_GPR8_HIGH;
-        struct lower_lazy l;
         if (!high && lower_shifted(cx, src->reg, &l)) {
             a64_ubfx(b, lower_size(l.wide ? 8 : 4), d, l.from, l.amount, bits);
             lower_write(cx, dst, d);
@@ -181,19 +202,25 @@ bool lower_cmov(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
-// The condition as 0 or 1 in a register.
-static a64_reg condition_as_value(struct lower_context *cx, struct lower_condition c)
+// The condition as 0 or 1 in t.
+static void condition_to(struct lower_context *cx, enum x64_cond cc, a64_reg t)
 {
     struct a64_buf *b = cx->b;
-    if (c.test == TEST_NEVER)
-        return A64_ZR;
-    a64_reg t = lower_temp(cx);
+    struct lower_condition c;
+    bool zero = (cc & ~1u) == X64_CC_E && cx->flags.nz == NZ_LOGIC && (cx->flags.cf == CF_ZERO || cx->flags.cf == CF_X7);
+    if (!zero || !lower_condition_nzcv(cx, cc, &c))
+        c = lower_condition(cx, cc);
+    if ((c.test == TEST_NOT_ZERO || c.test == TEST_ZERO) && lower_nzcv_free(cx)) {
+        a64_subs_reg(b, c.size, A64_ZR, c.reg, A64_ZR, A64_LSL, 0);
+        c = (struct lower_condition){ .test = TEST_COND, .cond = c.test == TEST_ZERO ? A64_EQ : A64_NE };
+    }
     switch (c.test) {
     case TEST_COND:
         a64_cset(b, A64_W, t, c.cond);
         break;
     case TEST_ALWAYS:
-        a64_mov_const(b, A64_W, t, 1);
+    case TEST_NEVER:
+        a64_mov_const(b, A64_W, t, c.test == TEST_ALWAYS);
         break;
     case TEST_BIT_SET:
         a64_ubfx(b, A64_X, t, c.reg, c.bit, 1);
@@ -210,7 +237,6 @@ static a64_reg condition_as_value(struct lower_context *cx, struct lower_conditi
         break;
     }
     }
-    return t;
 }
 
 bool lower_setcc(struct lower_context *cx, const struct x64_insn *insn)
@@ -220,18 +246,16 @@ bool lower_setcc(struct lower_context *cx, const struct x64_insn *insn)
         struct lower_mem m = lower_address(cx, insn, 0);
         uint16_t live = cx->live;
         cx->live = X64_ARITH_FLAGS;
-        a64_reg value = condition_as_value(cx, lower_condition(cx, insn->cond));
+        a64_reg value = lower_temp(cx);
+        condition_to(cx, insn->cond, value);
         cx->live = live;
         lower_point_here(cx);
         lower_store(cx, 0, value, m);
         return true;
     }
-    // Straight into the register if it has zeroes above.
-    struct lower_condition c = lower_condition(cx, insn->cond);
-    if (c.test == TEST_COND && lower_is_low(dst) && lower_width(cx, lower_gpr(dst->reg)) <= 8)
-        a64_cset(cx->b, A64_W, lower_gpr(dst->reg), c.cond);
-    else
-        lower_write(cx, dst, condition_as_value(cx, c));
+    a64_reg d = lower_is_whole(cx, dst) ? lower_gpr(dst->reg) : lower_temp(cx);
+    condition_to(cx, insn->cond, d);
+    lower_write(cx, dst, d);
     return true;
 }
 

@@ -313,6 +313,17 @@ bool lower_shift(struct lower_context *cx, const struct x64_insn *insn)
 }
 
 // ---- ROL ROR
+// Eight or sixteen bits, rotated to the left and zero-extended.
+static a64_reg rotated(struct lower_context *cx, const struct target *t, unsigned n)
+{
+    a64_reg r = lower_temp(cx);
+    n %= t->bits;
+    a64_ubfx(cx->b, A64_W, r, t->old, t->bits - (n ? n : t->bits), n ? n : t->bits);
+    if (n)
+        a64_bfi(cx->b, A64_W, r, t->old, n, t->bits - n);
+    return r;
+}
+
 // The old value twice in a row, so that a plain shift of a W register rotates 8 or 16 bits.
 static a64_reg doubled(struct lower_context *cx, const struct target *t)
 {
@@ -361,13 +372,18 @@ static void carry_changed(struct lower_context *cx)
         lower_flags_cf_x7(cx);
 }
 
-// CF and OF of a rotation from its result: what was rotated out last, and its neighbour.
-static void rotate_flags(struct lower_context *cx, bool left, const struct target *t, a64_reg r)
+// CF and OF of a rotation from its result: what was rotated out last, and its neighbour. once: r is 8 or 16 bits and zeroes, not `doubled`.
+static void rotate_flags(struct lower_context *cx, bool left, const struct target *t, a64_reg r, bool once)
 {
-    if (cx->live & X64_OF)
-        a64_extr(cx->b, t->s, X7, r, r, (t->bytes == 8 ? 64 : 32) - (left ? 1 : 2));
-    else
+    if (!(cx->live & X64_OF)) {
         take_bit(cx, X7, r, left ? 0 : t->bits - 1);
+    } else if (!once) {
+        a64_extr(cx->b, t->s, X7, r, r, (t->bytes == 8 ? 64 : 32) - (left ? 1 : 2));
+    } else {
+        a64_lsr_imm(cx->b, A64_W, X7, r, t->bits - (left ? 1 : 2));
+        if (left)
+            a64_orr_reg(cx->b, A64_W, X7, X7, r, A64_LSL, 1);
+    }
 }
 
 bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
@@ -381,12 +397,13 @@ bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
         nothing_changes(cx, &t);
         return true;
     }
-    a64_reg a = t.bytes < 4 ? doubled(cx, &t) : t.old, masked = A64_ZR;
-    a64_reg r = result_register(cx, &t);
-    if (constant) {
+    bool narrow = t.bytes < 4;
+    a64_reg a = narrow && !constant ? doubled(cx, &t) : t.old, masked = A64_ZR;
+    a64_reg r = narrow && constant ? rotated(cx, &t, left ? n : t.bits - n % t.bits) : result_register(cx, &t);
+    if (constant && !narrow) {
         unsigned right = left ? (t.bits - n % t.bits) % t.bits : n % t.bits;
         a64_extr(b, t.s, r, a, a, right);
-    } else {
+    } else if (!constant) {
         a64_reg by = lower_gpr(X64_RCX);
         if (flags)
             masked = masked_count(cx, t.bits);
@@ -400,13 +417,13 @@ bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
         lower_rmw_end(cx, &t.rmw, r);
     if (flags && constant) {
         carry_changes(cx);
-        rotate_flags(cx, left, &t, r);
+        rotate_flags(cx, left, &t, r, narrow);
         carry_changed(cx);
     } else if (flags) {
         uint32_t skip = lower_label(cx);
         carry_to_x7(cx);
         lower_cbz(cx, A64_W, masked, skip);
-        rotate_flags(cx, left, &t, r);
+        rotate_flags(cx, left, &t, r, false);
         lower_bind(cx, skip);
     }
     if (!t.memory)

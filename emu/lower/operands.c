@@ -117,6 +117,11 @@ a64_reg lower_read_sign(struct lower_context *cx, const struct x64_operand *opd)
     return t;
 }
 
+bool lower_is_whole(const struct lower_context *cx, const struct x64_operand *opd)
+{
+    return lower_is_low(opd) && (opd->size >= 4 || lower_width(cx, lower_gpr(opd->reg)) <= opd->size * 8u || lower_upper_dead(cx, opd->reg, opd->size));
+}
+
 a64_reg lower_destination(struct lower_context *cx, const struct x64_operand *opd)
 {
     bool whole = opd->size >= 4 || (lower_is_low(opd) && lower_upper_dead(cx, opd->reg, opd->size));

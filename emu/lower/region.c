@@ -547,7 +547,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     cx->insn = &cx->work->insns[k->first];
     lower_state_set(cx, &version->state);
     cx->facts = k->facts;
-    lower_width_reset(cx);
+    lower_width_begin(cx, k);
     cx->mask = 0;
     cx->no_chain_before = 0;
     cx->x87_depth = k->x87_depth ? (uint8_t)(k->x87_depth - 1) : 0;
@@ -709,6 +709,7 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
         return LOWER_NOT_EXECUTABLE;
     lower_analyse(&cx);
     lower_facts_find(&cx);
+    lower_width_find(&cx);
     for (uint32_t i = 0; i < cx.block_count; i++)
         work->blocks[i].x87_depth = work->blocks[i].rip == rip ? config->x87_depth + 1 : 0;
     lower_join_begin(&cx);
