@@ -163,10 +163,8 @@ static void look_outside(struct lower_context *cx, struct lower_block *k)
 static bool touches_vector(const struct lower_insn *insn)
 {
     const struct x64_insn *x = &insn->x;
-    bool some = x64_op_info(x->op)->attributes & (X64_A_VECTOR_ALL | X64_A_IMPLICIT_XMM0) || insn->function == lower_in_kernel || x->form & X64_F_VEX;
-    for (unsigned i = 0; i < x->operand_count; i++)
-        some |= x->opd[i].kind == X64_OPD_XMM || x->opd[i].kind == X64_OPD_YMM || x->opd[i].kind == X64_OPD_MMX;
-    return some;
+    return x64_op_info(x->op)->attributes & (X64_A_VECTOR_ALL | X64_A_IMPLICIT_XMM0) || insn->function == lower_in_kernel || x->form & X64_F_VEX
+           || x->kinds & (1 << X64_OPD_XMM | 1 << X64_OPD_YMM | 1 << X64_OPD_MMX);
 }
 
 void lower_analyse(struct lower_context *cx)
@@ -177,17 +175,24 @@ void lower_analyse(struct lower_context *cx)
         k->live_in = k->read_in = k->enter_in = k->back_in = 0;
         k->next_enter = k->next_back = k->taken_enter = k->taken_back = X64_ARITH_FLAGS;
         k->next_read = k->next_observed = k->taken_read = k->taken_observed = X64_ARITH_FLAGS;
+        uint16_t reads = 0, back = 0, observes = 0, open = X64_ALL_FLAGS;
         for (unsigned j = 0; j < k->count; j++) {
             struct lower_insn *insn = &cx->work->insns[k->first + j];
             insn->function = lower_choose(&insn->x);
             insn->writes = x64_gprs_written(&insn->x);
             insn->vector = touches_vector(insn);
+            cx->vectors |= insn->vector;
             struct effect e = effect_of(cx, &insn->x, insn->function);
             insn->reads = e.read;
             insn->reads_back = cx->config->no_readers ? e.back : e.read;
             insn->observes = e.observed;
             insn->kills = e.killed;
+            reads |= insn->reads & open;
+            back |= insn->reads_back & open;
+            observes |= insn->observes & open;
+            open &= (uint16_t)~insn->kills;
         }
+        k->reads = reads, k->reads_back = back, k->observes = observes, k->kills = X64_ALL_FLAGS & ~open;
         if (cx->config->verify) {           // each instruction may turn out to be another one
             for (unsigned j = 0; j < k->count; j++)
                 cx->work->insns[k->first + j].live = cx->work->insns[k->first + j].read = X64_ARITH_FLAGS;
@@ -201,20 +206,24 @@ void lower_analyse(struct lower_context *cx)
         for (uint32_t i = cx->block_count; i-- > 0;) {
             struct lower_block *k = &blocks[i];
             struct flags_after a = after_block(cx, k);
-            for (unsigned j = k->count; j-- > 0;) {
-                struct lower_insn *insn = &cx->work->insns[k->first + j];
-                insn->live = a.observed;
-                insn->read = a.read;
-                a.read = insn->reads | (a.read & ~insn->kills);
-                a.observed = insn->observes | (a.observed & ~insn->kills);
-                a.enter = insn->reads | (a.enter & ~insn->kills);
-                a.back = insn->reads_back | (a.back & ~insn->kills);
-            }
+            a = (struct flags_after){ k->reads | (a.read & ~k->kills), k->observes | (a.observed & ~k->kills),
+                                      k->reads | (a.enter & ~k->kills), k->reads_back | (a.back & ~k->kills) };
             changed |= a.observed != k->live_in || a.read != k->read_in || a.enter != k->enter_in || a.back != k->back_in;
             k->live_in = a.observed;
             k->read_in = a.read;
             k->enter_in = a.enter;
             k->back_in = a.back;
+        }
+    }
+    for (uint32_t i = 0; i < cx->block_count && !cx->config->verify; i++) {
+        const struct lower_block *k = &blocks[i];
+        struct flags_after a = after_block(cx, k);
+        for (unsigned j = k->count; j-- > 0;) {
+            struct lower_insn *insn = &cx->work->insns[k->first + j];
+            insn->live = a.observed;
+            insn->read = a.read;
+            a.read = insn->reads | (a.read & ~insn->kills);
+            a.observed = insn->observes | (a.observed & ~insn->kills);
         }
     }
 }

@@ -149,6 +149,7 @@ struct lower_block {
     uint16_t first, count;          // in work->insns
     int16_t  next, taken;           // blocks, or -1: outside the region
     int16_t  back;                  // where its call returns to, if that is in the region and the shadow stack knows; else -1
+    uint16_t reads, observes, reads_back, kills;        // what its instructions do to flags together, as in struct lower_insn
     uint16_t live_in, read_in;      // observed, really read from its start on
     uint16_t next_read, taken_read, next_observed, taken_observed;  // behind a way out of the region
     // Of the flags read from its start on, without those that only RET passes on, and without all that are only passed on: what it
@@ -262,6 +263,7 @@ struct lower_context {
     struct lower_deferred chain_again;
     const struct lower_insn *no_chain_before;
     uint8_t x87_depth;              // stack registers in use (lower_x87.c)
+    bool vectors;                   // vector registers are touched in the region: facts are wanted
     // of the floating-point instruction being lowered for FP_EXACT (lower_exact.c)
     bool exact_pending, exact_checked;
     uint8_t exact_undo, exact_reg;

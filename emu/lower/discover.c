@@ -61,10 +61,26 @@ static bool split(struct lower_context *cx, struct lower_block *k, int at)
     return true;
 }
 
-static enum x64_status fetch(struct lower_context *cx, uint64_t rip, struct lower_insn *out)
+// Code bytes from `first` on: of one page, as long as that holds an instruction of any length.
+struct window { uint64_t first; size_t count; uint8_t bytes[64]; };
+
+static const uint8_t *window_at(struct lower_context *cx, struct window *w, uint64_t rip, size_t *count)
 {
-    uint8_t bytes[X64_LENGTH_MAX];
-    size_t n = cx->source->read(cx->source->context, rip, bytes, sizeof bytes);
+    uint64_t away = rip - w->first;
+    if (away + X64_LENGTH_MAX > w->count) {
+        size_t left = 4096 - rip % 4096, most = left < X64_LENGTH_MAX ? X64_LENGTH_MAX : left < sizeof w->bytes ? left : sizeof w->bytes;
+        w->first = rip;
+        w->count = cx->source->read(cx->source->context, rip, w->bytes, most);
+        away = 0;
+    }
+    *count = w->count - away;
+    return w->bytes + away;
+}
+
+static enum x64_status fetch(struct lower_context *cx, struct window *w, uint64_t rip, struct lower_insn *out)
+{
+    size_t n;
+    const uint8_t *bytes = window_at(cx, w, rip, &n);
     if (n == 0)
         return X64_TRUNCATED;
     enum x64_status status = x64_decode(bytes, n, rip, &out->x);
@@ -198,6 +214,8 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
     struct lower_block *k = &cx->work->blocks[cx->block_count];
     *k = (struct lower_block){ .rip = rip, .next_rip = rip, .first = (uint16_t)cx->insn_count, .entry = entry, .end = END_UNDECODED };
     uint64_t at = rip;
+    struct window window;
+    window.first = window.count = 0;
     bool joins = false;                     // the code goes on in a block that is there already
     for (;;) {
         if (at != rip && find_insn(cx, at) >= 0) {
@@ -211,7 +229,7 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
             break;
         }
         struct lower_insn *i = &cx->work->insns[cx->insn_count];
-        if (fetch(cx, at, i) != X64_OK) {
+        if (fetch(cx, &window, at, i) != X64_OK) {
             // When reached, the kernel fetches here itself and raises what the processor would.
             k->end = END_UNDECODED;
             break;

@@ -35,8 +35,7 @@ bool lower_is_exact(const struct lower_context *cx, const struct x64_insn *insn)
 
 lower_function *lower_choose(const struct x64_insn *insn)
 {
-    for (unsigned i = 0; i < insn->operand_count; i++)
-        if (insn->opd[i].kind == X64_OPD_MMX)
-            return lower_in_kernel;
+    if (insn->kinds >> X64_OPD_MMX & 1)
+        return lower_in_kernel;
     return lower_find((enum x64_op)insn->op);
 }

@@ -417,13 +417,19 @@ static uint32_t arm_registers(uint16_t gprs)
     return set;
 }
 
+static void facts_after(struct lower_context *cx, const struct lower_insn *insn)
+{
+    if (cx->vectors)
+        lower_facts_after(&cx->facts, insn);
+}
+
 // x87 instructions that need no kernel; how many.
 static unsigned lower_x87(struct lower_context *cx, const struct lower_block *k, unsigned j)
 {
     const struct lower_insn *insns = &cx->work->insns[k->first + j];
     unsigned n = x64_op_info(insns->x.op)->isa == X64_ISA_X87 ? lower_x87_segment(cx, k->first + j, k->count - j) : 0;
     for (unsigned i = 0; i < n; i++)
-        lower_facts_after(&cx->facts, &insns[i]);
+        facts_after(cx, &insns[i]);
     return n;
 }
 
@@ -474,7 +480,7 @@ bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn)
         bool exact = lower_is_exact(cx, x) && function != lower_in_kernel;
         if (exact ? lower_exact(cx, x, function) : function(cx, x)) {
             if (!cx->config->verify)
-                lower_facts_after(&cx->facts, insn);
+                facts_after(cx, insn);
             lower_width_after(cx, x);
             return true;
         }
@@ -500,9 +506,9 @@ static void lower_two(struct lower_context *cx, const struct lower_insn *first)
     lower_flags_protect(cx, arm_registers(written), cx->live);
     lower_point_here(cx);
     lower_pair(cx, first, second);
-    lower_facts_after(&cx->facts, first);
+    facts_after(cx, first);
     if (!cx->returning)
-        lower_facts_after(&cx->facts, second);
+        facts_after(cx, second);
 }
 
 static void entry(struct lower_context *cx, const struct lower_block *k, uint32_t call)
@@ -574,7 +580,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             lower_verify_segment(cx, k, j);
         const struct lower_insn *insn = &cx->work->insns[k->first + j];
         if (!stack_run && lower_lazy_take(cx, insn)) {
-            lower_facts_after(&cx->facts, insn);
+            facts_after(cx, insn);
             continue;
         }
         lower_lazy_before(cx, insn);

@@ -108,7 +108,8 @@ void lower_width_after(struct lower_context *cx, const struct x64_insn *insn)
         return;
     // A narrow result is not merged where nobody sees the rest: there is anything above it then, but for what comes zero-extended.
     bool extended = insn->op == X64_SETCC || insn->op == X64_MOV;
-    bool merged = extended || (insn->rip == cx->insn->x.rip && (dst->kind == X64_OPD_GPR8_HIGH || !lower_upper_dead(cx, dst->reg, dst->size)));
+    bool whole = dst->kind == X64_OPD_GPR && dst->size >= 4;
+    bool merged = whole || extended || (insn->rip == cx->insn->x.rip && (dst->kind == X64_OPD_GPR8_HIGH || !lower_upper_dead(cx, dst->reg, dst->size)));
     uint8_t width[A64_SP + 1];
     memcpy(width, cx->width, sizeof width);
     for (unsigned i = 0; i < cx->lazy_count; i++)
@@ -196,7 +197,7 @@ enum use { USE_NONE, USE_ENDS, USE_SEES };
 static enum use use_of(const struct lower_insn *which, unsigned reg, unsigned size)
 {
     const struct x64_insn *insn = &which->x;
-    if (which->observes == X64_ARITH_FLAGS || x64_may_fault(insn) || x64_ends_block(insn))
+    if (which->observes == X64_ARITH_FLAGS || x64_ends_block(insn))
         return USE_SEES;
     const struct x64_operand *to = &insn->opd[0], *from = &insn->opd[1];
     if (insn->op == X64_XOR && to->kind == X64_OPD_GPR && from->kind == X64_OPD_GPR && to->reg == reg && from->reg == reg && to->size >= 4)

@@ -69,8 +69,11 @@ static int64_t sign_extend(uint64_t value, unsigned bytes)
 // DS overrides do nothing at all: they do not even cancel FS or GS. A REX prefix counts only directly before the opcode.
 static uint8_t read_prefixes(struct decoder *d, struct x64_insn *out)
 {
+    static const uint32_t prefixes[8] = { 0, 0x40404040, 0xffff, 0xf0, 0, 0, 0, 0xd0000 };    // bit n of word m: byte 32 * m + n is one
     for (;;) {
         uint8_t byte = next_byte(d);
+        if (!(prefixes[byte / 32] >> byte % 32 & 1))
+            return byte;
         if ((byte & 0xf0) == 0x40) {
             d->rex = byte;
             continue;
@@ -82,8 +85,7 @@ static uint8_t read_prefixes(struct decoder *d, struct x64_insn *out)
         case 0x66: d->opsize_prefix = true; break;
         case 0x67: d->addrsize_prefix = true; break;
         case 0xf0: d->lock = true; break;
-        case 0xf2: case 0xf3: d->rep = byte; break;
-        default: return byte;
+        default: d->rep = byte; break;              // f2, f3
         }
         d->rex = 0;
     }
@@ -119,9 +121,9 @@ static enum x64_map read_opcode(struct decoder *d, struct x64_insn *out)
     if (byte == 0xc4 || byte == 0xc5)
         return read_vex(d, byte);
     d->w = d->rex & 8;
-    d->r = d->rex & 4 ? 8 : 0;
-    d->x = d->rex & 2 ? 8 : 0;
-    d->b = d->rex & 1 ? 8 : 0;
+    d->r = (uint8_t)(d->rex << 1 & 8);
+    d->x = (uint8_t)(d->rex << 2 & 8);
+    d->b = (uint8_t)(d->rex << 3 & 8);
     d->opcode = byte;
     if (byte != 0x0f)
         return (byte & 0xf8) == 0xd8 ? X64_MAP_X87 : X64_MAP_1;
@@ -165,7 +167,8 @@ static const struct x64_row *find_row(const struct decoder *d, enum x64_map map,
 {
     unsigned pfx = d->rep == 0xf3 ? X64_PFX_F3 : d->rep == 0xf2 ? X64_PFX_F2 : d->opsize_prefix ? X64_PFX_66 : X64_PFX_NP;
     uint32_t key = (d->modrm & 0x3fu) | (d->modrm >= 0xc0 ? X64_KEY_REG : 0) | (d->w ? X64_KEY_W : 0) | (d->l ? X64_KEY_L : 0);
-    for (; row->opcode == d->opcode && row != x64_maps[map].rows; row--) {
+    const struct x64_row *none = x64_maps[map].rows;
+    for (; row->opcode == d->opcode && row != none; row--) {
         if ((row->prefixes & pfx) && !((key ^ row->where) & row->where >> X64_KEY_BITS & X64_KEY_MASK))
             return row->op == X64_BAD ? NULL : row;
     }
@@ -185,7 +188,7 @@ static uint8_t operand_size(const struct decoder *d)
     return where & X64_ROW_D64 ? 8 : 4;
 }
 
-static uint16_t size_of(const struct decoder *d, const struct x64_insn *out, unsigned rule)
+static uint16_t size_by_rule(const struct decoder *d, const struct x64_insn *out, unsigned rule)
 {
     unsigned vector = d->l ? 32 : 16;
     switch (rule) {
@@ -200,9 +203,13 @@ static uint16_t size_of(const struct decoder *d, const struct x64_insn *out, uns
     case SIZE_P: return d->opsize + 2;              // m16:16, m16:32, m16:64
     case SIZE_ENV: return d->opsize == 2 ? 14 : 28;
     case SIZE_FPU: return d->opsize == 2 ? 94 : 108;
-    case SIZE_OP: return out->opsize;
-    default: return (uint16_t)rule;
+    default: return out->opsize;                    // SIZE_OP
     }
+}
+
+static inline uint16_t size_of(const struct decoder *d, const struct x64_insn *out, unsigned rule)
+{
+    return rule < SIZE_V ? (uint16_t)rule : rule == SIZE_V ? d->opsize : size_by_rule(d, out, rule);
 }
 
 static void set_register(struct x64_operand *opd, enum x64_operand_kind kind, unsigned reg)
@@ -377,13 +384,9 @@ static bool finish_operation(const struct decoder *d, struct x64_insn *out)
 {
     const struct x64_op_info *info = x64_op_info(out->op);
     for (unsigned i = 0; i < out->operand_count; i++) {
-        switch (info->access[i]) {
-        case 'r': out->opd[i].access = X64_READ; break;
-        case 'w': out->opd[i].access = X64_WRITE; break;
-        case 'x': out->opd[i].access = X64_READ | X64_WRITE; break;
-        case 'c': out->opd[i].access = X64_READ | X64_WRITE | X64_MAYBE; break;
-        default: break;
-        }
+        static const uint8_t accesses[32] = { ['r' & 31] = X64_READ, ['w' & 31] = X64_WRITE, ['x' & 31] = X64_READ | X64_WRITE,
+                                              ['c' & 31] = X64_READ | X64_WRITE | X64_MAYBE };
+        out->opd[i].access = accesses[info->access[i] & 31];
     }
 
     bool memory_destination = (out->form & X64_F_MEM) && out->mem_operand == 0;
@@ -423,6 +426,7 @@ static void resolve_nop(const struct decoder *d, struct x64_insn *out)
     else
         return;
     out->operand_count = 0;
+    out->kinds = 0;
     out->opd[0] = out->opd[1] = (struct x64_operand){ 0 };
 }
 
@@ -430,10 +434,8 @@ static void resolve_addresses(const struct decoder *d, struct x64_insn *out)
 {
     uint64_t next = out->rip + out->length;
     struct x64_mem *mem = &out->mem;
-    for (unsigned i = 0; i < out->operand_count; i++) {
-        if (out->opd[i].kind == X64_OPD_REL)
-            out->opd[i].value = (int64_t)(next + (uint64_t)out->opd[i].value);
-    }
+    if (out->kinds >> X64_OPD_REL & 1)              // it is the only operand, of XBEGIN and jumps
+        out->opd[0].value = (int64_t)(next + (uint64_t)out->opd[0].value);
     if (!(out->form & X64_F_MEM))
         return;
     mem->segment = out->op == X64_LEA ? X64_SEGMENT_NONE : out->segment;
@@ -474,6 +476,7 @@ static bool decode(struct decoder *d, struct x64_insn *out)
     for (unsigned i = 0; i < X64_OPERANDS_MAX && row->operands[i] != X64_OC___; i++) {
         if (!read_operand(d, out, i))
             return false;
+        out->kinds |= (uint16_t)(1 << out->opd[i].kind);
         out->operand_count++;
     }
     if (map == X64_MAP_1 && d->opcode == 0x90)

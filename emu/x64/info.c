@@ -57,7 +57,7 @@ static bool leaves_undefined_flags(const struct x64_insn *insn)
 
 static uint16_t flags_killed(const struct x64_insn *insn, const struct x64_op_info *info)
 {
-    if (leaves_undefined_flags(insn))
+    if (info->flags_undefined && leaves_undefined_flags(insn))
         return info->flags_written;
     if ((info->attributes & X64_A_IF_COUNT) && shift_count(insn) <= 0)
         return 0;
@@ -79,8 +79,13 @@ static uint16_t implicit_gprs(const struct x64_insn *insn, uint16_t mask)
 
 static void find_gprs(struct x64_insn *insn, const struct x64_op_info *info)
 {
-    uint16_t read = implicit_gprs(insn, info->gpr_read), written = implicit_gprs(insn, info->gpr_written);
-    for (unsigned i = 0; i < insn->operand_count; i++) {
+    uint16_t read = info->gpr_read, written = info->gpr_written;
+    if (read | written) {
+        read = implicit_gprs(insn, read);
+        written = implicit_gprs(insn, written);
+    }
+    bool some = insn->kinds & (1 << X64_OPD_GPR | 1 << X64_OPD_GPR8_HIGH);
+    for (unsigned i = 0; some && i < insn->operand_count; i++) {
         const struct x64_operand *opd = &insn->opd[i];
         if (opd->kind != X64_OPD_GPR && opd->kind != X64_OPD_GPR8_HIGH)
             continue;
@@ -111,28 +116,11 @@ static enum x64_flow flow_of(const struct x64_insn *insn, const struct x64_op_in
     return flow;
 }
 
-// Memory that no operand names: what of the stack and string operations reads, and what writes.
-static unsigned implicit_accesses(const struct x64_insn *insn)
-{
-    switch (insn->op) {
-    case X64_POP: case X64_POPF: case X64_LEAVE: case X64_RET: case X64_RET_FAR: case X64_IRET:
-    case X64_CMPS: case X64_SCAS: case X64_LODS: case X64_OUTS: case X64_XLAT:
-        return X64_READS_MEMORY;
-    case X64_PUSH: case X64_PUSHF: case X64_CALL: case X64_CALL_FAR:
-    case X64_STOS: case X64_INS: case X64_MASKMOVQ: case X64_MASKMOVDQU: case X64_VMASKMOVDQU:
-    case X64_CLZERO: case X64_MOVDIR64B: case X64_ENQCMD: case X64_ENQCMDS:
-        return X64_WRITES_MEMORY;
-    case X64_MOVS: case X64_ENTER:
-        return X64_READS_MEMORY | X64_WRITES_MEMORY;
-    default:
-        return 0;
-    }
-}
-
 static unsigned accesses_of(const struct x64_insn *insn, const struct x64_op_info *info)
 {
-    unsigned access = insn->form & X64_F_MEM ? insn->opd[insn->mem_operand].access : 0, accesses = implicit_accesses(insn);
-    accesses |= (access & X64_READ ? X64_READS_MEMORY : 0) | (access & X64_WRITE ? X64_WRITES_MEMORY : 0);
+    unsigned access = insn->form & X64_F_MEM ? insn->opd[insn->mem_operand].access : 0;
+    unsigned accesses = (access & X64_READ || info->attributes & X64_A_READS ? X64_READS_MEMORY : 0) |
+                        (access & X64_WRITE || info->attributes & X64_A_WRITES ? X64_WRITES_MEMORY : 0);
     if (accesses || info->attributes & (X64_A_FAULTS | X64_A_PRIVILEGED | X64_A_IO) || info->isa == X64_ISA_X87)
         accesses |= X64_MAY_FAULT;
     return accesses;

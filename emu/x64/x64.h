@@ -103,6 +103,8 @@ enum x64_attribute {
     X64_A_IMPLICIT_XMM0 = 1 << 11,  // reads xmm0 without naming it
     X64_A_SERIALIZE   = 1 << 12,    // fence or serialising instruction
     X64_FLOW_SHIFT    = 16,
+    X64_A_READS       = 1 << 14,    // memory that no operand names: stack, string and others
+    X64_A_WRITES      = 1 << 15,
     X64_A_VECTOR_ALL  = 1 << 13,    // touches vector or x87 registers that no operand names (FXSAVE, VZEROALL, EMMS, ...)
 };
 
@@ -185,6 +187,7 @@ struct x64_insn {
     uint8_t segment;                // override of the implicit rsi, rbx or rax operand of a string instruction, XLAT, ...: FS, GS, NONE
     uint8_t disp_at, disp_bytes;    // where in the instruction the displacement (or moffs address) is; 0 bytes: there is none
     uint8_t imm_at, imm_bytes;      // the same of the immediate or relative target, the last one if there are two
+    uint16_t kinds;                 // of the operands: bit n, there is one of enum x64_operand_kind n
     uint8_t flow, accesses;         // ask through x64_flow() and the like below
     uint16_t flags_read, flags_killed, gprs_read, gprs_written;
     struct x64_operand opd[X64_OPERANDS_MAX];
