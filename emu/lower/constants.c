@@ -274,39 +274,47 @@ static bool keeps(const struct lower_insn *insn)
 
 // A loop is the stretch of blocks from the target of a branch back to its source. Constants stay in it if it is not entered from outside and
 // nothing in it makes them go.
-static bool is_kept_loop(const struct lower_context *cx, int head, int last)
+static bool is_kept(const struct lower_context *cx, const struct lower_block *k)
 {
-    for (int i = head; i <= last; i++) {
-        const struct lower_block *k = &cx->work->blocks[i];
-        if (k->entry || k->end == END_CALL)
+    if (k->entry || k->end == END_CALL)
+        return false;
+    for (unsigned j = 0; j < k->count; j++)
+        if (!keeps(&cx->work->insns[k->first + j]))
             return false;
-        for (unsigned j = 0; j < k->count; j++)
-            if (!keeps(&cx->work->insns[k->first + j]))
-                return false;
-    }
     return true;
 }
 
-static int last_of_loop(const struct lower_context *cx, int head)
+// Of each block: the last one that branches back to it (-1: none), and how many before it keep no constants.
+struct loops { int16_t last[LOWER_BLOCKS], bad[LOWER_BLOCKS + 1]; };
+
+static void find_loops(const struct lower_context *cx, struct loops *l)
 {
     const struct lower_block *blocks = cx->work->blocks;
-    int last = -1;
-    for (int i = head; i < (int)cx->block_count; i++)
-        if (blocks[i].taken == head || blocks[i].next == head)
-            last = i;
-    return last;
+    l->bad[0] = 0;
+    for (int i = 0; i < (int)cx->block_count; i++) {
+        int ways[2] = { blocks[i].taken, blocks[i].next };
+        l->last[i] = -1;
+        l->bad[i + 1] = (int16_t)(l->bad[i] + !is_kept(cx, &blocks[i]));
+        for (unsigned w = 0; w < 2; w++)
+            if (ways[w] >= 0 && ways[w] <= i)
+                l->last[ways[w]] = (int16_t)i;
+    }
 }
 
-static void plan_loop(struct lower_context *cx, int head, int last)
+static void plan_loop(struct lower_context *cx, const struct loops *l, int head, int last)
 {
     struct lower_block *blocks = cx->work->blocks;
     struct wish wishes[WISHES];
     unsigned count = 0;
+    uint8_t closes[LOWER_BLOCKS] = { 0 };       // inner loops that end with the block
+    unsigned depth = 0;
     for (int i = head; i <= last; i++) {
-        uint32_t weight = 1, depth = 0;
-        for (int inner = head + 1; inner <= i && depth < DEEPEST; inner++)
-            if (last_of_loop(cx, inner) >= i)
-                weight *= 8, depth++;
+        if (i > head && l->last[i] >= i) {
+            depth++;
+            closes[l->last[i]]++;
+        }
+        uint32_t weight = 1u << 3 * (depth < DEEPEST ? depth : DEEPEST);
+        depth -= closes[i];
         for (unsigned j = 0; j < blocks[i].count; j++)
             wishes_of(&cx->work->insns[blocks[i].first + j].x, wishes, &count, weight);
     }
@@ -327,17 +335,18 @@ void lower_constants_plan(struct lower_context *cx)
 {
     for (uint32_t i = 0; i < cx->block_count; i++)
         cx->work->blocks[i].keep = (struct lower_constants){ 0 };
+    struct loops l;
+    if (!cx->config->verify)
+        find_loops(cx, &l);
     for (int head = 0; head < (int)cx->block_count && !cx->config->verify; head++) {
-        int last = last_of_loop(cx, head), all = last;
-        for (int i = head; i <= all; i++) {     // with those that reach out of it
-            int other = last_of_loop(cx, i);
-            all = other > all ? other : all;
-        }
-        if (last >= 0 && is_kept_loop(cx, head, all))
+        int last = l.last[head], all = last;
+        for (int i = head; i <= all; i++)       // with those that reach out of it
+            all = l.last[i] > all ? l.last[i] : all;
+        if (last >= 0 && l.bad[all + 1] == l.bad[head])
             last = all;
-        else if (last < 0 || !is_kept_loop(cx, head, last))
+        else if (last < 0 || l.bad[last + 1] != l.bad[head])
             continue;
-        plan_loop(cx, head, last);
+        plan_loop(cx, &l, head, last);
         head = last;                            // loops inside of it keep the same
     }
 }

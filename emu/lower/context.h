@@ -283,7 +283,8 @@ lower_function *lower_choose(const struct x64_insn *insn);      // the same, ope
 bool lower_is_exact(const struct lower_context *cx, const struct x64_insn *insn);       // may raise, in FP_EXACT
 
 // ---- operands.c
-a64_reg lower_gpr(unsigned x64_register);
+extern const a64_reg lower_gprs[17];
+static inline a64_reg lower_gpr(unsigned x64_register) { return lower_gprs[x64_register == LOWER_REG_LOOSE ? x64_register : x64_register & 15]; }
 a64_reg lower_source(const struct lower_context *cx, unsigned reg);     // what holds its value: another one for a lazy copy (lazy.h)
 a64_reg lower_temp(struct lower_context *cx);
 enum a64_size lower_size(unsigned bytes);                       // W for 1, 2, 4

@@ -2,12 +2,7 @@
 // Registers and operands: where x64 registers live, and the partial-register rules (SDM vol. 1, 3.4.1.1).
 #include "emu/lower/width.h"
 
-static const a64_reg gpr_map[17] = { 8, 0, 1, 27, A64_SP, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22, [LOWER_REG_LOOSE] = 30 };
-
-a64_reg lower_gpr(unsigned x64_register)
-{
-    return gpr_map[x64_register == LOWER_REG_LOOSE ? x64_register : x64_register & 15];
-}
+const a64_reg lower_gprs[17] = { 8, 0, 1, 27, A64_SP, 29, 25, 26, 2, 3, 4, 5, 19, 20, 21, 22, [LOWER_REG_LOOSE] = 30 };
 
 // What is kept in registers goes last (constants.c), but x6 and x30 where operands read from the code are in them.
 static const a64_reg temps[2][9] = { { 10, 11, 12, 6, 15, 16, 17, 9, 30 }, { 10, 11, 12, 15, 16, 17, 9, 6, 30 } };
