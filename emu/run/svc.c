@@ -74,13 +74,16 @@ static enum emu_outcome svc_link(struct emu_process *p, struct trap_frame *frame
     return EMU_RESUME;
 }
 
+// The head's point may be that of a later instruction of its block, if those before it emitted nothing: they have been executed then.
 static enum emu_outcome svc_leave(struct trap_frame *frame, const struct region *region)
 {
     const struct lower_point *point = region_point(region, frame->elr - 4);
     for (uint32_t i = 0; i < region->head_count && point; i++)
         if (region->code_va + region->heads[i].offset == frame->elr - 4) {
             uint32_t eflags = 0, nzcv = (uint32_t)frame->spsr & 0xf0000000u;
+            frame->sp += (uint64_t)(int64_t)point->rsp;
             lower_recover_flags(point, frame->x, frame->sp, nzcv, &eflags);
+            lower_recover_registers(point, frame->x);
             lower_flags_in(eflags, &frame->x[23], &frame->x[24], &nzcv);
             frame->spsr = (frame->spsr & ~0xf0000000ull) | nzcv;
             again(frame, point->rip);
@@ -204,6 +207,7 @@ static enum emu_outcome svc_locked(struct emu_process *p, struct trap_frame *fra
     if (unchecked && !region->dead && raise_decode(p, point->rip, &now, bytes, out) == EMU_RESUME)
         region_evict(region);
     if (region->dead && !region->once) {        // there may be another instruction by now
+        lower_recover_registers(point, frame->x);
         frame->x[9] = point->rip;
         frame->elr = EMU_STUB_ADDRESS(EMU_STUB_DISPATCH);
         return EMU_RESUME;
