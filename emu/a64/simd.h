@@ -36,13 +36,14 @@ enum a64_arr { A64_8B, A64_16B, A64_4H, A64_8H, A64_2S, A64_4S, A64_1D, A64_2D }
 #define A64_V2_FLOAT(X) \
     X(frintx_v, 0x2e219800) X(frintz_v, 0x0ea19800) X(frinti_v, 0x2ea19800) X(frintn_v, 0x0e218800) X(frintm_v, 0x0e219800) \
     X(frintp_v, 0x0ea18800) X(fcvtzs_v, 0x0ea1b800) X(fcvtns_v, 0x0e21a800) X(scvtf_v, 0x0e21d800) \
-    X(fsqrt_v, 0x2ea1f800) X(fneg_v, 0x2ea0f800) X(fabs_v, 0x0ea0f800) X(frecpe, 0x0ea1d800) X(frsqrte, 0x2ea1d800)
+    X(frint32z_v, 0x0e21e800) X(frint32x_v, 0x2e21e800) X(fsqrt_v, 0x2ea1f800) X(fneg_v, 0x2ea0f800) X(fabs_v, 0x0ea0f800) X(frecpe, 0x0ea1d800) X(frsqrte, 0x2ea1d800)
 // ---- across lanes: arr of the source
 #define A64_ACROSS(X) X(addv, 0x0e31b800) X(uaddlv, 0x2e303800) X(umaxv, 0x2e30a800) X(uminv, 0x2e31a800)
 // ---- long: narrow sources (arr: 8B 4H 2S, or 16B 8H 4S for the upper halves), double-width result
 #define A64_LONG3(X) X(smull_v, 0x0e20c000) X(umull_v, 0x2e20c000) X(uabdl, 0x2e207000) X(uabal, 0x2e205000) X(smlal_v, 0x0e208000)
 // ---- shifts by a constant. Right: 1..esize, left: 0..esize-1; narrowing and lengthening: arr of the narrow side
-#define A64_SHIFT_RIGHT(X) X(sshr, 0x0f000400) X(ushr, 0x2f000400) X(usra, 0x2f001400) X(shrn, 0x0f008400) X(rshrn, 0x0f008c00) X(sri, 0x2f004400) X(srshr, 0x0f002400)
+#define A64_SHIFT_RIGHT(X) X(sshr, 0x0f000400) X(ushr, 0x2f000400) X(usra, 0x2f001400) X(shrn, 0x0f008400) X(rshrn, 0x0f008c00) X(sri, 0x2f004400) X(srshr, 0x0f002400) \
+    X(fcvtzs_fixed, 0x0f00fc00)          // 2^amount times the value, toward zero
 #define A64_SHIFT_LEFT(X) X(shl_v, 0x0f005400) X(sli, 0x2f005400) X(sshll, 0x0f00a400) X(ushll, 0x2f00a400) X(sqshl, 0x0f007400) X(uqshl, 0x2f007400)
 // ---- permutations
 #define A64_PERMUTE(X) \

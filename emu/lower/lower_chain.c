@@ -63,10 +63,16 @@ static bool is_sum(const struct x64_insn *insn)
     return false;
 }
 
+// Packed ones, where FPSR says whether everything fitted.
+static bool is_packed_conversion(const struct lower_context *cx, const struct x64_insn *insn)
+{
+    return (insn->op == X64_CVTPS2DQ || insn->op == X64_CVTTPS2DQ) && cx->config->fp_model == FP_FAST && !cx->config->features.frintts;
+}
+
 static bool is_chained(const struct lower_context *cx, const struct x64_insn *insn)
 {
     struct operation o;
-    return is_sum(insn) || find_operation(insn, &o) || is_conversion(cx, insn) || (lower_is_exact(cx, insn) && insn->opd[0].kind == X64_OPD_XMM);
+    return is_sum(insn) || is_packed_conversion(cx, insn) || find_operation(insn, &o) || is_conversion(cx, insn) || (lower_is_exact(cx, insn) && insn->opd[0].kind == X64_OPD_XMM);
 }
 
 static bool is_zeroing(const struct x64_insn *insn)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // FMA3: x * y + z with one rounding. A lane with a NaN among its operands is computed as 0 * 0 + 0, so that only x64's rules say what it
-// becomes and what it raises: the first NaN of x, y, z made quiet.
+// becomes and what it raises: the first NaN of x, y, z made quiet. In FP_FAST a result that is no NaN is right without all that.
 #include "emu/lower/lower_avx.h"
 
 enum { RESULT = 16, NUMBERS = 23, VX = 24, VY = 25, VZ = 26 };
@@ -26,6 +26,16 @@ static void mend(struct lower_context *cx, const struct lower_deferred *d)
     lower_b(cx, d->back);
 }
 
+// The signs of the elements that are negated.
+static void sign_mask(struct lower_context *cx, a64_vreg v, enum a64_arr arr, unsigned negated)
+{
+    uint64_t even = negated & 1 ? 1 : 0, odd = negated >> 1;
+    if (arr == A64_2D)
+        lower_literal_v(cx, v, even << 63, odd << 63);
+    else
+        lower_literal_v(cx, v, even << 31 | odd << 63, even << 31 | odd << 63);
+}
+
 // RESULT of X, Y, Z.
 static void fused(struct lower_context *cx, enum a64_arr arr, unsigned negated, bool product_negated)
 {
@@ -39,11 +49,7 @@ static void fused(struct lower_context *cx, enum a64_arr arr, unsigned negated, 
         a64_fneg_v(b, arr, 17, VZ);
         a64_and_v(b, A64_16B, RESULT, 17, NUMBERS);
     } else if (negated) {
-        uint64_t even = negated & 1 ? 1 : 0, odd = negated >> 1;
-        if (arr == A64_2D)
-            lower_literal_v(cx, 17, even << 63, odd << 63);
-        else
-            lower_literal_v(cx, 17, even << 31 | odd << 63, even << 31 | odd << 63);
+        sign_mask(cx, 17, arr, negated);
         a64_eor_v(b, A64_16B, 17, 17, VZ);
         a64_and_v(b, A64_16B, RESULT, 17, NUMBERS);
     } else {
@@ -64,12 +70,14 @@ static void fused(struct lower_context *cx, enum a64_arr arr, unsigned negated, 
     lower_bind(cx, d->back);
 }
 
+// Product negated, third term negated.
+static void (*const scalars[2][2])(struct a64_buf *, enum a64_size, a64_vreg, a64_vreg, a64_vreg, a64_vreg) =
+    { { a64_fmadd, a64_fnmsub }, { a64_fmsub, a64_fnmadd } };
+
 // The same with FEAT_AFP: native results are right. Not for a vector's third term with another sign: there is no instruction for that, a NaN
 // must keep its sign, and of FNEG with FPCR.AH QEMU 10.0 and the manual say different things.
 static void fused_native(struct lower_context *cx, const struct x64_insn *insn, unsigned order, enum type type, unsigned negated, bool product_negated)
 {
-    static void (*const scalars[2][2])(struct a64_buf *, enum a64_size, a64_vreg, a64_vreg, a64_vreg, a64_vreg) =
-        { { a64_fmadd, a64_fnmsub }, { a64_fmsub, a64_fnmadd } };       // product negated, third term negated
     struct a64_buf *b = cx->b;
     bool scalar = type == SS || type == SD, wide = type == PD || type == SD;
     enum a64_arr arr = wide ? A64_2D : A64_4S;
@@ -103,12 +111,8 @@ static void fused_native(struct lower_context *cx, const struct x64_insn *insn, 
     avx_high_finish(cx, insn, AVX_HIGH);
 }
 
-static bool fused_form(struct lower_context *cx, const struct x64_insn *insn, unsigned order, enum type type, unsigned negated, bool product_negated)
+static void fused_whole(struct lower_context *cx, const struct x64_insn *insn, unsigned order, enum type type, unsigned negated, bool product_negated)
 {
-    if (lower_afp(cx) && (negated == 0 || (negated == 3 && (type == SS || type == SD)))) {
-        fused_native(cx, insn, order, type, negated, product_negated);
-        return true;
-    }
     struct a64_buf *b = cx->b;
     bool scalar = type == SS || type == SD, wide = type == PD || type == SD;
     enum a64_arr arr = wide ? A64_2D : A64_4S;
@@ -138,6 +142,90 @@ static bool fused_form(struct lower_context *cx, const struct x64_insn *insn, un
     else
         a64_mov_v(b, vd, RESULT);
     avx_high_finish(cx, insn, AVX_HIGH);
+}
+
+// value: the arguments of fused_whole; reg: FPSR before.
+static void again(struct lower_context *cx, const struct lower_deferred *d)
+{
+    cx->facts = (struct lower_facts){ 0 };
+    a64_msr_fpsr(cx->b, d->reg[0]);         // as if nothing had happened: x64 is silent about infinity * 0 + NaN
+    cx->temps = 0;
+    fused_whole(cx, &d->insn->x, d->value & 0xff, (enum type)(d->value >> 8 & 3), d->value >> 10 & 3, d->value >> 12);
+    lower_b(cx, d->back);
+}
+
+// FP_FAST without FEAT_AFP: natively, and nothing of the destination changes before it is clear that the result is no NaN.
+static void fused_quick(struct lower_context *cx, const struct x64_insn *insn, unsigned order, enum type type, unsigned negated, bool product_negated)
+{
+    struct a64_buf *b = cx->b;
+    bool scalar = type == SS || type == SD, wide = type == PD || type == SD, both = avx_wide(insn) && !scalar;
+    enum a64_size size = wide ? A64_X : A64_W;
+    enum a64_arr arr = wide ? A64_2D : A64_4S;
+    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), vd = insn->opd[0].reg, n = insn->opd[1].reg;
+    bool in_nzcv = scalar && lower_nzcv_free(cx);
+    struct lower_deferred *d = lower_defer(cx, again);
+    d->back = lower_label(cx);
+    d->value = order | (uint64_t)type << 8 | (uint64_t)negated << 10 | (uint64_t)product_negated << 12;
+    cx->temps = 0;
+    a64_reg before = lower_temp(cx), t = lower_temp(cx);
+    d->reg[0] = before;
+    a64_mrs_fpsr(b, before);
+    if (negated && negated != 3)
+        sign_mask(cx, 17, arr, negated);
+    for (unsigned half = both ? 2 : 1; half-- > 0;) {
+        a64_vreg first = vd, second = n, third = m, to = AVX_LOW;
+        if (half) {
+            avx_high_read(cx, first = VX, vd);
+            avx_high_read(cx, second = VY, n);
+            third = AVX_M_HIGH;
+            to = AVX_HIGH;
+        }
+        a64_vreg x = order == 132 ? first : second, y = order == 213 ? first : third, z = order == 132 ? second : order == 213 ? third : first;
+        if (scalar) {
+            scalars[product_negated][negated == 3](b, size, to, x, y, z);
+            continue;
+        }
+        if (!negated)
+            a64_mov_v(b, to, z);
+        else if (negated == 3)
+            a64_fneg_v(b, arr, to, z);
+        else
+            a64_eor_v(b, A64_16B, to, z, 17);
+        (product_negated ? a64_fmls_v : a64_fmla_v)(b, arr, to, x, y);
+    }
+    if (in_nzcv) {
+        a64_fcmp(b, size, AVX_LOW, AVX_LOW);
+        lower_b_cond(cx, A64_VS, d->label);
+    } else if (scalar) {
+        a64_fcmeq_s(b, size, 18, AVX_LOW, AVX_LOW);
+        a64_umov(b, 2, t, 18, 0);
+        lower_cbz(cx, A64_W, t, d->label);
+    } else {
+        a64_fcmeq(b, arr, 18, AVX_LOW, AVX_LOW);
+        if (both) {
+            a64_fcmeq(b, arr, 19, AVX_HIGH, AVX_HIGH);
+            a64_and_v(b, A64_16B, 18, 18, 19);
+        }
+        a64_uminv(b, A64_4S, 18, 18);
+        a64_umov(b, 2, t, 18, 0);
+        lower_cbz(cx, A64_W, t, d->label);
+    }
+    if (scalar)
+        a64_ins_element(b, wide ? 3 : 2, vd, 0, AVX_LOW, 0);
+    else
+        a64_mov_v(b, vd, AVX_LOW);
+    avx_high_finish(cx, insn, AVX_HIGH);
+    lower_bind(cx, d->back);
+}
+
+static bool fused_form(struct lower_context *cx, const struct x64_insn *insn, unsigned order, enum type type, unsigned negated, bool product_negated)
+{
+    if (lower_afp(cx) && (negated == 0 || (negated == 3 && (type == SS || type == SD))))
+        fused_native(cx, insn, order, type, negated, product_negated);
+    else if (cx->config->fp_model == FP_FAST && !lower_afp(cx) && !cx->config->verify)
+        fused_quick(cx, insn, order, type, negated, product_negated);
+    else
+        fused_whole(cx, insn, order, type, negated, product_negated);
     return true;
 }
 

@@ -26,14 +26,27 @@ static void alternate(struct lower_context *cx, enum a64_size s, a64_vreg vd, a6
 VECTOR(ADDSUBPS) { (void)extra; alternate(cx, A64_W, vd, n, m); }
 VECTOR(ADDSUBPD) { (void)extra; alternate(cx, A64_X, vd, n, m); }
 
+// Native arithmetic without a look at each result: right by itself, or the chain looks at its end.
+static bool is_native(const struct lower_context *cx)
+{
+    return cx->chain || lower_afp(cx);
+}
+
 // Neighbours of n, then of m.
 static void horizontal(struct lower_context *cx, enum a64_size s, a64_vreg vd, a64_vreg n, a64_vreg m,
                        void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg))
 {
     enum a64_arr arr = s == A64_X ? A64_2D : A64_4S;
+    bool native = is_native(cx);
+    if (native && emit == a64_fadd_v) {
+        a64_faddp(cx->b, arr, vd, n, m);
+        return;
+    }
     a64_uzp1(cx->b, arr, EVEN, n, m);
     a64_uzp2(cx->b, arr, ODD, n, m);
-    emit(cx->b, arr, RESULT, EVEN, ODD);
+    emit(cx->b, arr, native ? vd : RESULT, EVEN, ODD);
+    if (native)
+        return;
     lower_sse_check_nan(cx, s, false, EVEN, ODD);
     a64_mov_v(cx->b, vd, RESULT);
 }
@@ -61,21 +74,40 @@ static void dot_product(struct lower_context *cx, enum a64_size s, a64_vreg vd, 
 {
     struct a64_buf *b = cx->b;
     enum a64_arr arr = s == A64_X ? A64_2D : A64_4S;
-    element_mask(cx, RESULT, s, choice >> 4);
-    a64_and_v(b, A64_16B, EVEN, RESULT, n);
-    a64_and_v(b, A64_16B, ODD, RESULT, m);
-    a64_fmul_v(b, arr, RESULT, EVEN, ODD);
-    lower_sse_check_nan(cx, s, false, EVEN, ODD);
-    element_mask(cx, 18, s, choice >> 4);                   // an unchosen product is +0
-    a64_and_v(b, A64_16B, RESULT, RESULT, 18);
-    for (unsigned i = 0; i < (s == A64_X ? 1 : 2); i++) {
+    unsigned all = s == A64_X ? 3 : 15, sums = s == A64_X ? 1 : 2, to = choice & all;
+    bool native = is_native(cx);
+    if (choice >> 4 != all) {                               // an unchosen product is 0 * 0
+        element_mask(cx, RESULT, s, choice >> 4);
+        a64_and_v(b, A64_16B, EVEN, RESULT, n);
+        a64_and_v(b, A64_16B, ODD, RESULT, m);
+        n = EVEN;
+        m = ODD;
+    }
+    a64_fmul_v(b, arr, RESULT, n, m);
+    if (!native)
+        lower_sse_check_nan(cx, s, false, n, m);
+    for (unsigned i = 0; i < sums; i++) {
+        if (native) {
+            a64_faddp(b, arr, to == all && i + 1 == sums ? vd : RESULT, RESULT, RESULT);
+            continue;
+        }
         a64_uzp1(b, arr, EVEN, RESULT, RESULT);
         a64_uzp2(b, arr, ODD, RESULT, RESULT);
         a64_fadd_v(b, arr, RESULT, EVEN, ODD);
         lower_sse_check_nan(cx, s, false, EVEN, ODD);
     }
-    element_mask(cx, 18, s, choice);
-    a64_and_v(b, A64_16B, vd, RESULT, 18);
+    if (to == all && native)
+        return;
+    if (to == all) {
+        a64_mov_v(b, vd, RESULT);
+    } else if (to == 1) {
+        a64_fmov(b, s, vd, RESULT);
+    } else if (!to) {
+        a64_movi_zero(b, vd);
+    } else {
+        element_mask(cx, 18, s, to);
+        a64_and_v(b, A64_16B, vd, RESULT, 18);
+    }
 }
 VECTOR(DPPS) { dot_product(cx, A64_W, vd, n, m, extra); }
 VECTOR(DPPD) { dot_product(cx, A64_X, vd, n, m, extra & 0x33); }

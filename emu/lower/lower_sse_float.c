@@ -436,31 +436,25 @@ bool lower_CVTTSD2SI(struct lower_context *cx, const struct x64_insn *insn) { re
 bool lower_CVTSS2SI(struct lower_context *cx, const struct x64_insn *insn) { return to_integer(cx, insn, A64_W, false); }
 bool lower_CVTSD2SI(struct lower_context *cx, const struct x64_insn *insn) { return to_integer(cx, insn, A64_X, false); }
 
-static bool singles_to_words(struct lower_context *cx, const struct x64_insn *insn, bool truncate)
+// The words that singles become, into vd, which is not s; v17..v19 are scratch.
+static void words_of_singles(struct lower_context *cx, a64_vreg vd, a64_vreg s, bool truncate)
 {
     struct a64_buf *b = cx->b;
-    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
-    if (!lower_sse_form(insn))
-        return false;
     if (!truncate) {
-        a64_frintx_v(b, A64_4S, 16, s);
-        s = 16;
+        a64_frintx_v(b, A64_4S, 17, s);
+        s = 17;
     }
     a64_movi_top(b, 18, 0x4f);              // 2^31 as a float
     a64_movi_top(b, 19, 0x80);              // 0x80000000
     a64_fcmgt(b, A64_4S, 18, 18, s);        // below 2^31, not a NaN
-    a64_fcvtzs_v(b, A64_4S, 17, s);
-    a64_bif(b, A64_16B, 17, 19, 18);
-    a64_mov_v(b, vd, 17);
-    return true;
+    a64_fcvtzs_v(b, A64_4S, vd, s);
+    a64_bif(b, A64_16B, vd, 19, 18);
 }
-bool lower_CVTPS2DQ(struct lower_context *cx, const struct x64_insn *insn) { return singles_to_words(cx, insn, false); }
-bool lower_CVTTPS2DQ(struct lower_context *cx, const struct x64_insn *insn) { return singles_to_words(cx, insn, true); }
 
-static bool doubles_to_words(struct lower_context *cx, const struct x64_insn *insn, bool truncate)
+// Those of doubles, and zeros above them.
+static void words_of_doubles(struct lower_context *cx, a64_vreg vd, a64_vreg s, bool truncate)
 {
     struct a64_buf *b = cx->b;
-    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
     (truncate ? a64_frintz_v : a64_frinti_v)(b, A64_2D, 17, s);
     lower_literal_v(cx, 18, 0x41e0000000000000ull, 0x41e0000000000000ull);
     lower_literal_v(cx, 19, 0xc1e0000000000000ull, 0xc1e0000000000000ull);
@@ -478,10 +472,76 @@ static bool doubles_to_words(struct lower_context *cx, const struct x64_insn *in
     a64_movi_top(b, 19, 0x80);
     a64_bif(b, A64_8B, 20, 19, 18);         // the upper half becomes zero
     a64_fmov(b, A64_X, vd, 20);
+}
+
+// reg: result, source, whether it truncates, whether the source is doubles.
+static void words_again(struct lower_context *cx, const struct lower_deferred *d)
+{
+    lower_chain_settle(cx);
+    (d->reg[3] ? words_of_doubles : words_of_singles)(cx, d->reg[0], d->reg[1], d->reg[2]);
+    lower_b(cx, d->back);
+}
+
+// FP_FAST: what is too big or a NaN raises the invalid exception, and is done again.
+static void words_if_valid(struct lower_context *cx, a64_vreg to, a64_vreg vd, a64_vreg s, bool truncate, bool doubles)
+{
+    struct a64_buf *b = cx->b;
+    if (doubles) {                          // 2^32 times a whole number: the words are the upper halves, and each bound is one
+        (truncate ? a64_frintz_v : a64_frinti_v)(b, A64_2D, 17, s);
+        a64_fcvtzs_fixed(b, A64_2D, 18, 17, 32);
+    } else {
+        if (!truncate)
+            a64_frintx_v(b, A64_4S, 17, s); // floats that do not fit are whole: no inexact exception
+        a64_fcvtzs_v(b, A64_4S, to, truncate ? s : 17);
+    }
+    if (cx->chain)
+        return;
+    struct lower_deferred *d = lower_defer(cx, words_again);
+    d->back = lower_label(cx);
+    d->reg[0] = doubles ? vd : to;
+    d->reg[1] = s;
+    d->reg[2] = truncate;
+    d->reg[3] = doubles;
+    a64_reg raised = lower_temp(cx);
+    a64_mrs_fpsr(b, raised);
+    lower_tbnz(cx, raised, 0, d->label);
+    if (doubles) {
+        a64_frintx_v(b, A64_2D, 17, s);     // the inexact exception
+        a64_shrn(b, A64_2S, vd, 18, 32);
+    }
+    lower_bind(cx, d->back);
+}
+
+static bool to_words(struct lower_context *cx, const struct x64_insn *insn, bool doubles, bool truncate)
+{
+    if (!lower_sse_form(insn))
+        return false;
+    struct a64_buf *b = cx->b;
+    a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg, to = vd == s ? 20 : vd;
+    enum a64_arr arr = doubles ? A64_2D : A64_4S;
+    if (cx->config->features.frintts) {     // what does not fit becomes the lower bound
+        (truncate ? a64_frint32z_v : a64_frint32x_v)(b, arr, 17, s);
+        a64_fcvtzs_v(b, arr, doubles ? 17 : vd, 17);
+        if (doubles)
+            a64_xtn(b, A64_2S, vd, 17);
+        return true;
+    }
+    if (doubles && (cx->chain || cx->config->fp_model != FP_FAST)) {
+        words_of_doubles(cx, vd, s, truncate);
+        return true;
+    }
+    if (cx->chain || cx->config->fp_model == FP_FAST)
+        words_if_valid(cx, to, vd, s, truncate, doubles);
+    else
+        words_of_singles(cx, to, s, truncate);
+    if (to != vd && !doubles)
+        a64_mov_v(b, vd, to);
     return true;
 }
-bool lower_CVTPD2DQ(struct lower_context *cx, const struct x64_insn *insn) { return doubles_to_words(cx, insn, false); }
-bool lower_CVTTPD2DQ(struct lower_context *cx, const struct x64_insn *insn) { return doubles_to_words(cx, insn, true); }
+bool lower_CVTPS2DQ(struct lower_context *cx, const struct x64_insn *insn) { return to_words(cx, insn, false, false); }
+bool lower_CVTTPS2DQ(struct lower_context *cx, const struct x64_insn *insn) { return to_words(cx, insn, false, true); }
+bool lower_CVTPD2DQ(struct lower_context *cx, const struct x64_insn *insn) { return to_words(cx, insn, true, false); }
+bool lower_CVTTPD2DQ(struct lower_context *cx, const struct x64_insn *insn) { return to_words(cx, insn, true, true); }
 
 // ---- between the two precisions
 

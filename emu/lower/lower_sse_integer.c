@@ -10,11 +10,26 @@ bool lower_sse_form(const struct x64_insn *insn)
     return true;
 }
 
+// XORPS x,x in front of CVTSI2SD x,r: compilers' way to be rid of the old value. SCVTF leaves zeros above its result, too.
+static bool zero_is_made_next(const struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct lower_config *config = cx->config;
+    const struct lower_block *k = cx->block;
+    const struct lower_insn *next = cx->insn + 1;
+    unsigned r = insn->opd[0].reg;
+    if (config->verify || config->step || config->fp_model != FP_FAST || lower_afp(cx) || r > 15 || insn->opd[1].kind != X64_OPD_XMM || insn->opd[1].reg != r)
+        return false;
+    return next < &cx->work->insns[k->first + k->count] && (next->x.op == X64_CVTSI2SD || next->x.op == X64_CVTSI2SS) &&
+           next->x.opd[1].kind == X64_OPD_GPR && next->x.opd[0].reg == cx->insn->x.opd[0].reg;
+}
+
 static bool packed(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr,
                    void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg))
 {
     if (!lower_sse_form(insn))
         return false;
+    if (emit == a64_eor_v && zero_is_made_next(cx, insn))
+        return true;
     a64_vreg source = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
     emit(cx->b, arr, vd, vd, source);
     return true;
