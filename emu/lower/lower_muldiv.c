@@ -2,9 +2,9 @@
 // MUL IMUL DIV IDIV.
 //
 // CF = OF = "the upper half says something". x7 gets a value that is zero when it does not (CF_X7_MUL); SF ZF AF PF are undefined.
-// Division: arm64 never traps, so a zero divisor and a quotient that does not fit are tested. A 64-bit division whose rdx
+// Division: arm64 never traps, so a zero divisor and a quotient that does not fit are tested; behind CDQ, CQO and XOR edx,edx that is little. A 64-bit division whose rdx
 // is not just the extension of rax goes to the kernel.
-#include "emu/lower/context.h"
+#include "emu/lower/width.h"
 
 enum { X7 = 7 };
 
@@ -109,6 +109,62 @@ static void divide_error_if_not_zero(struct lower_context *cx, enum a64_size s, 
     lower_cbnz(cx, s, r, lower_defer(cx, lower_raise_divide)->label);
 }
 
+// rdx is zero, as behind XOR edx,edx.
+static bool upper_is_zero(const struct lower_context *cx)
+{
+    return !cx->config->verify && lower_width(cx, lower_gpr(X64_RDX)) == 0;
+}
+
+// rdx is the sign of rax, as behind CDQ or CQO.
+static bool upper_is_sign(const struct lower_context *cx, unsigned bytes)
+{
+    const struct lower_insn *first = &cx->work->insns[cx->block->first];
+    if (cx->config->verify)
+        return false;
+    for (const struct lower_insn *i = cx->insn; i-- > first;) {
+        if (i->x.op == X64_CWD)
+            return i->x.opsize == bytes;
+        if (i->writes & (1u << X64_RAX | 1u << X64_RDX))
+            return false;
+    }
+    return false;
+}
+
+// The quotient is the least number: right, but not if the divisor is -1. reg: divisor, one that may be changed; value: sizes and temporaries.
+static void least_quotient(struct lower_context *cx, const struct lower_deferred *d)
+{
+    cx->temps = (uint8_t)d->value;
+    enum a64_size s = (enum a64_size)d->reg[2];
+    a64_add_imm(cx->b, s, d->reg[1], d->reg[0], 1);
+    lower_cbnz(cx, s, d->reg[1], d->back);
+    lower_svc(cx, SVC_EMU_DIVIDE);
+}
+
+// By a divisor of the same size, the upper half being no more than the extension of the lower one. Nothing can go wrong but these two.
+static bool divide_extended(struct lower_context *cx, const struct x64_operand *src, bool sign)
+{
+    struct a64_buf *b = cx->b;
+    enum a64_size s = lower_size(src->size);
+    a64_reg rax = lower_gpr(X64_RAX), rdx = lower_gpr(X64_RDX), o = lower_read(cx, src), q = lower_temp(cx);
+    divide_error_if_zero(cx, s, o);
+    (sign ? a64_sdiv : a64_udiv)(b, s, q, rax, o);
+    if (sign) {
+        a64_reg t = lower_temp(cx);
+        struct lower_deferred *d = lower_defer(cx, least_quotient);
+        d->back = lower_label(cx);
+        d->reg[0] = o;
+        d->reg[1] = t;
+        d->reg[2] = (a64_reg)s;
+        d->value = cx->temps;
+        a64_eor_imm(b, s, t, q, s == A64_X ? 1ull << 63 : 1u << 31);
+        lower_cbz(cx, s, t, d->label);
+        lower_bind(cx, d->back);
+    }
+    a64_msub(b, s, rdx, q, o, rax);
+    a64_mov_reg(b, s, rax, q);
+    return true;
+}
+
 static bool divide64(struct lower_context *cx, const struct x64_operand *src, bool sign)
 {
     struct a64_buf *b = cx->b;
@@ -142,6 +198,8 @@ bool lower_divide(struct lower_context *cx, const struct x64_insn *insn)
     bool sign = insn->op == X64_IDIV;
     unsigned bytes = src->size, bits = bytes * 8;
     a64_reg rax = lower_gpr(X64_RAX), rdx = lower_gpr(X64_RDX);
+    if (bytes >= 4 && (sign ? upper_is_sign(cx, bytes) : upper_is_zero(cx)))
+        return divide_extended(cx, src, sign);
     if (bytes == 8)
         return divide64(cx, src, sign);
     a64_reg o = sign ? lower_read_sign(cx, src) : lower_read_zero(cx, src);
