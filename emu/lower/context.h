@@ -16,6 +16,9 @@
 //   belong to the flags, x18 is the TEB, x28 the context. No scratch register keeps its value beyond its instruction, but constants.c
 //   keeps constants in x6, x9, x12 and x15-x17: who writes one of these by its number tells it (lower_claim).
 //
+//   A lowering that lazy.c names finds the value of an x64 register by lower_source or lower_read, not in lower_gpr, and may meet it shifted
+//   (lower_shifted); for all others lazy registers have got their values before.
+//
 // Operands
 //   lower_read(cx, opd)             a register whose low opd->size bytes are the operand (upper bits: anything). Loads if memory.
 //   lower_write(cx, opd, r)         writes a register operand by the partial-register rules (1, 2 merge; 4 zero-extends), or stores.
