@@ -30,8 +30,12 @@ void emu_fault_as_x64(struct emu_process *p, const struct trap_frame *frame, str
         return;
     if (insn.op == X64_ENTER && *address == frame->sp - 8 - 8 * ((uint64_t)insn.opd[1].value & 31) - (uint16_t)insn.opd[0].value)
         *kind = 1;                          // its last access is to the new top of the stack (SDM vol. 2, ENTER)
-    if (insn.op == X64_MASKMOVDQU || insn.op == X64_VMASKMOVDQU)
+    if (insn.op == X64_MASKMOVDQU || insn.op == X64_VMASKMOVDQU) {
+        uint64_t start = insn.address_size == 4 ? (uint32_t)frame->x[26] : frame->x[26];       // rdi
         *kind = 1;
+        if (insn.segment != X64_GS && *address - start < 16 && leaves_half(start, 16))
+            general_protection(exception);
+    }
     if (x64_op_info(insn.op)->attributes & X64_A_STRING && leaves_half(*address, insn.opsize))
         general_protection(exception);
     bool pops = insn.op == X64_POP || insn.op == X64_RET || insn.op == X64_POPF;
