@@ -118,6 +118,7 @@ enum { LOWER_LAZIES = 3 };
 struct lower_lazy {
     uint8_t reg, from, kind, amount;            // reg: the x64 register; kind: enum a64_shift
     uint8_t bytes;                              // of the shift
+    bool insert;                                // the low byte of `from` replaces that of the register
     bool wide, narrow;                          // the 64-bit form gives its value; the 32-bit form gives the low half of that, which is all if not `wide`
 };
 
@@ -386,6 +387,7 @@ struct lower_condition lower_condition(struct lower_context *cx, enum x64_cond c
 // As above but as an arm64 condition on NZCV or ALWAYS/NEVER; false if that would cost live flags (then use the other one).
 bool lower_condition_nzcv(struct lower_context *cx, enum x64_cond cc, struct lower_condition *out);
 void lower_branch(struct lower_context *cx, struct lower_condition c, uint32_t label);      // if c holds, to label
+void lower_set_condition(struct lower_context *cx, enum x64_cond cc, a64_reg t);             // t = 0 or 1
 struct lower_condition lower_opposite(struct lower_condition c);
 bool lower_nzcv_free(struct lower_context *cx);                 // NZCV as scratch inside one instruction: may be overwritten, and is then lost
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Lazy registers (lazy.h). What a lazy register comes from is the contents of an arm64 register; that is emitted for a lazy register as soon as
 // the register it comes from changes, somebody wants the value who cannot take it as it is, or the block ends.
+#include "emu/lower/facts.h"
 #include "emu/lower/lazy.h"
-
 #include "emu/lower/width.h"
 
-static bool is_copy(const struct lower_lazy *l) { return l->kind == A64_LSL && !l->amount; }
+static bool is_copy(const struct lower_lazy *l) { return l->kind == A64_LSL && !l->amount && !l->insert; }
 
 // Operations whose lowering asks lower_source and lower_shifted, and goes neither out of line nor into the kernel.
 static bool is_aware(const struct x64_insn *x)
@@ -46,7 +46,7 @@ a64_reg lower_source(const struct lower_context *cx, unsigned reg)
 bool lower_shifted(const struct lower_context *cx, unsigned reg, struct lower_lazy *out)
 {
     for (unsigned i = 0; i < cx->lazy_count; i++)
-        if (cx->lazies[i].reg == reg && !is_copy(&cx->lazies[i])) {
+        if (cx->lazies[i].reg == reg && !is_copy(&cx->lazies[i]) && !cx->lazies[i].insert) {
             *out = cx->lazies[i];
             return true;
         }
@@ -57,6 +57,8 @@ static unsigned width_of(const struct lower_context *cx, const struct lower_lazy
 {
     unsigned bits = l->wide ? 64 : 32, width = lower_width(cx, l->from);
     width = width < bits ? width : bits;
+    if (l->insert)
+        return lower_width(cx, lower_gpr(l->reg)) > 8 ? lower_width(cx, lower_gpr(l->reg)) : 8;
     if (l->kind == A64_LSR)
         return width > l->amount ? width - l->amount : 0;
     return l->kind == A64_LSL && width + l->amount < bits ? width + l->amount : bits;
@@ -70,13 +72,13 @@ unsigned lower_value_width(const struct lower_context *cx, unsigned reg)
     return lower_width(cx, lower_gpr(reg));
 }
 
-// 19:0 of each: reg | from << 4 | kind << 9 | amount << 11 | wide << 17 | 1 << 18
+// 19:0 of each: reg | from << 4 | kind << 9 | amount << 11 | wide << 17 | 1 << 18 | insert << 19
 uint64_t lower_lazy_recipe(const struct lower_context *cx)
 {
     uint64_t recipe = 0;
     for (unsigned i = 0; i < cx->lazy_count; i++) {
         const struct lower_lazy *l = &cx->lazies[i];
-        uint32_t one = l->reg | (uint32_t)l->from << 4 | (uint32_t)l->kind << 9 | (uint32_t)l->amount << 11 | (uint32_t)l->wide << 17 | 1u << 18;
+        uint32_t one = l->reg | (uint32_t)l->from << 4 | (uint32_t)l->kind << 9 | (uint32_t)l->amount << 11 | (uint32_t)l->wide << 17 | 1u << 18 | (uint32_t)l->insert << 19;
         recipe |= (uint64_t)one << 20 * i;
     }
     return recipe;
@@ -89,7 +91,9 @@ void lower_recover_registers(const struct lower_point *point, uint64_t x[31])
         uint32_t one = (uint32_t)(point->lazy >> 20 * i);
         unsigned kind = one >> 9 & 3, n = one >> 11 & 63;
         uint64_t from = x[one >> 4 & 31];
-        if (one >> 17 & 1)
+        if (one >> 19 & 1)
+            value[i] = (x[lower_gpr(one & 15)] & ~0xffull) | (from & 0xff);
+        else if (one >> 17 & 1)
             value[i] = kind == A64_LSL ? from << n : kind == A64_LSR ? from >> n : kind == A64_ASR ? (uint64_t)((int64_t)from >> n)
                      : from >> n | from << ((64 - n) & 63);
         else
@@ -112,7 +116,9 @@ static void drop(struct lower_context *cx, struct lower_lazy *l)
 static void emit(struct lower_context *cx, a64_reg d, const struct lower_lazy *l)
 {
     enum a64_size s = l->wide ? A64_X : A64_W;
-    if (is_copy(l))
+    if (l->insert)
+        a64_bfi(cx->b, A64_X, d, l->from, 0, 8);
+    else if (is_copy(l))
         a64_mov_reg(cx->b, s, d, l->from);
     else if (l->kind == A64_ROR)
         a64_extr(cx->b, s, d, l->from, l->from, l->amount);
@@ -240,6 +246,8 @@ static bool takes_shifted(const struct lower_context *cx, const struct lower_ins
 {
     const struct x64_insn *x = &insn->x;
     bool named = false, addressed = x->form & X64_F_MEM && (x->mem.base == l->reg || x->mem.index == l->reg);
+    if (l->insert)
+        return false;
     for (unsigned i = 0; i < x->operand_count; i++)
         named |= (x->opd[i].kind == X64_OPD_GPR || x->opd[i].kind == X64_OPD_GPR8_HIGH) && x->opd[i].reg == l->reg && (x->opd[i].access & X64_READ || x->opd[i].size < 4);
     if (addressed)
@@ -405,7 +413,45 @@ bool lower_lazy_take(struct lower_context *cx, const struct lower_insn *insn)
         return false;
     uint16_t live = (insn->live & ~insn->kills) | insn->observes | insn->reads;
     begin(cx, insn, live);
+    const struct lower_lazy *byte = lazy_of(cx, move ? insn->x.opd[1].reg : dst->reg);
+    if (byte && byte->insert)
+        settle(cx, byte->reg, live, 0);
     if (cx->lazy_count == LOWER_LAZIES && !lazy_of(cx, dst->reg))       // first: what a value is made of may change by this
         settle(cx, cx->lazies[0].reg, live, 0);
     return (move ? take_mov : take_shift)(cx, insn, live);
+}
+
+bool lower_lazy_set(struct lower_context *cx, const struct lower_insn *set)
+{
+    const struct lower_insn *extend = set + 1;
+    const struct x64_operand *byte = &set->x.opd[0], *whole = &extend->x.opd[0], *from = &extend->x.opd[1];
+    if (cx->config->verify || set->x.op != X64_SETCC || extend->x.op != X64_MOVZX || !is_aware(&set->x) || !is_aware(&extend->x) || !lower_is_low(byte) ||
+        !lower_is_low(whole) || whole->size < 4 || !lower_is_low(from) || from->size != 1 || from->reg != byte->reg || whole->reg == byte->reg ||
+        lower_value_width(cx, byte->reg) <= 8)
+        return false;
+    lower_lazy_before(cx, set);
+    uint16_t live = set->live | set->reads;
+    a64_reg d = lower_gpr(whole->reg);
+    begin(cx, set, live);
+    if (cx->lazy_count == LOWER_LAZIES)
+        settle(cx, cx->lazies[0].reg, live, 0);
+    for (unsigned i = 0; i < cx->lazy_count; i++)
+        if (cx->lazies[i].from == d && cx->lazies[i].reg != whole->reg) {
+            settle(cx, cx->lazies[i].reg, live, 0);
+            i = ~0u;
+        }
+    lower_unlock(cx, set);
+    lower_flags_protect(cx, 1u << d, set->live);
+    cx->temps = cx->loose = 0;
+    cx->live = set->live;
+    cx->read = set->read;
+    lower_point_here(cx);
+    lower_set_condition(cx, set->x.cond, d);
+    lower_width_set(cx, d, 1);
+    lower_lazy_after(cx, set);
+    lower_lazy_after(cx, extend);
+    put(cx, (struct lower_lazy){ .reg = byte->reg, .from = d, .insert = true }, set->live);
+    lower_facts_after(&cx->facts, set);
+    lower_facts_after(&cx->facts, extend);
+    return true;
 }

@@ -2,13 +2,15 @@
 // Lazy registers: MOV between registers and shifts by a constant are not emitted but noted; who uses the value takes the register it comes
 // from (three operands instead of two) or shifts it on the way. Within a block. A point says which registers are lazy (lower_point.lazy).
 //
-// region.c calls, for each instruction, lower_lazy_take; if that emits nothing for it lower_lazy_before, the lowering, lower_lazy_after. A
+// region.c calls, for each instruction, lower_lazy_take and lower_lazy_set; if these do not do it lower_lazy_before, the lowering, lower_lazy_after. A
 // lowering whose operation is in lazy.c's table sees a lazy copy through lower_source and lower_read, a shifted register through lower_shifted;
 // everybody else finds all registers in their places.
 #pragma once
 #include "emu/lower/context.h"
 
 bool lower_lazy_take(struct lower_context *cx, const struct lower_insn *insn);     // the instruction is done: its result is lazy
+// SETcc of a byte and behind it MOVZX of that into another register: the condition is computed there, and the byte is lazy. False: it is not that.
+bool lower_lazy_set(struct lower_context *cx, const struct lower_insn *set);
 void lower_lazy_before(struct lower_context *cx, const struct lower_insn *insn);   // what the instruction cannot take as it is gets its value
 void lower_lazy_after(struct lower_context *cx, const struct lower_insn *insn);    // what it has written is lazy no more
 void lower_lazy_end(struct lower_context *cx, const struct lower_insn *last);      // the block ends behind it: all get their values

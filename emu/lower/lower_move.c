@@ -202,8 +202,7 @@ bool lower_cmov(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
-// The condition as 0 or 1 in t.
-static void condition_to(struct lower_context *cx, enum x64_cond cc, a64_reg t)
+void lower_set_condition(struct lower_context *cx, enum x64_cond cc, a64_reg t)
 {
     struct a64_buf *b = cx->b;
     struct lower_condition c;
@@ -247,14 +246,14 @@ bool lower_setcc(struct lower_context *cx, const struct x64_insn *insn)
         uint16_t live = cx->live;
         cx->live = X64_ARITH_FLAGS;
         a64_reg value = lower_temp(cx);
-        condition_to(cx, insn->cond, value);
+        lower_set_condition(cx, insn->cond, value);
         cx->live = live;
         lower_point_here(cx);
         lower_store(cx, 0, value, m);
         return true;
     }
     a64_reg d = lower_is_whole(cx, dst) ? lower_gpr(dst->reg) : lower_temp(cx);
-    condition_to(cx, insn->cond, d);
+    lower_set_condition(cx, insn->cond, d);
     lower_write(cx, dst, d);
     return true;
 }

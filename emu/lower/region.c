@@ -583,6 +583,10 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             facts_after(cx, insn);
             continue;
         }
+        if (!stack_run && j + 1 < k->count && lower_lazy_set(cx, insn)) {
+            j++;
+            continue;
+        }
         lower_lazy_before(cx, insn);
         if (!stack_run) {
             stack_run = lower_stack_run(cx, insn, k->count - j);
