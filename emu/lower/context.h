@@ -183,6 +183,8 @@ struct lower_version {
     struct lower_state state;
     uint32_t label, offset;         // offset: once emitted
     int16_t  block, same;           // same: an older version of the block, -1: none
+    bool     owed;                  // who comes may owe the order of a load, if these registers were computed from it (order.c)
+    uint32_t depends;
     bool     emitted;
     bool     enters;                // the region's entry at the block
     bool     head;                  // a branch leads back to it
@@ -213,6 +215,7 @@ struct lower_work {
     uint64_t starts[LOWER_BLOCKS * 2];
     uint16_t places[LOWER_PLACES];
     uint32_t label_offsets[LOWER_LABELS];
+    bool     label_owed[LOWER_LABELS];      // who comes there may owe the order of a load (order.c)
     struct a64_fixup fixups[LOWER_FIXUPS];
     struct lower_deferred deferred[LOWER_DEFERRED];
     struct lower_literal literals[LOWER_LITERALS];
@@ -245,6 +248,9 @@ struct lower_context {
     bool stack_run;                 // SP does not change now; rsp is SP + `rsp`
     int32_t rsp;
     bool unaligned;                 // no LDAR and STLR for it
+    // Under TSO: a load whose order with what comes behind it is still owed. Every load before it is in order with it; `depends` are the general
+    // registers computed from what it loaded, when `at` words had been emitted. order.c.
+    struct { bool owed; uint32_t depends, at; } order;
     uint32_t bound;                 // where a label was bound last: what was emitted before need not have been executed (order.c)
     uint8_t loose;                  // its fields that are read at run time: in x30 and x6 until it is done
     struct lower_facts facts;       // before this instruction
@@ -349,7 +355,16 @@ void lower_pop(struct lower_context *cx, unsigned bytes, a64_reg rt);       // r
 bool lower_tso(const struct lower_context *cx);
 
 // ---- order.c: barriers under MODEL_TSO
-void lower_order_stores(struct lower_context *cx);      // every store so far comes before the store that follows
+// Around a load: before it, with the registers of its address; behind it, with its result (A64_ZR: a vector register) and whether it is an acquire.
+void lower_order_load(struct lower_context *cx, a64_reg base, a64_reg index);
+void lower_order_loaded(struct lower_context *cx, a64_reg result, bool acquire);
+// Every access so far comes before the plain store that follows; its address and its value (A64_ZR: something else).
+void lower_order_stores(struct lower_context *cx, a64_reg base, a64_reg index, a64_reg value);
+void lower_order_flush(struct lower_context *cx);       // every load so far comes before whatever follows: before code that knows nothing of it
+void lower_order_branch(struct lower_context *cx, uint32_t label);      // a branch to the label follows
+void lower_order_bind(struct lower_context *cx, uint32_t label);        // the label is here
+// The version begins here; the code before may fall into it.
+void lower_order_enter(struct lower_context *cx, struct lower_version *version, bool fallen_into);
 void lower_order_all(struct lower_context *cx);         // every access so far comes before every access from here on
 
 // ---- lower_atomic.c: a locked operation as one instruction (FEAT_LSE), if this is one

@@ -27,6 +27,7 @@ struct lower_rmw lower_rmw_begin_at(struct lower_context *cx, const struct x64_i
     if (w.locked) {
         w.old = lower_temp(cx);
         w.again = lower_label(cx);
+        lower_order_flush(cx);
         lower_bind(cx, w.again);
         a64_ldxr(cx->b, w.log2, w.old, w.mem.base);
     } else {
@@ -63,6 +64,7 @@ a64_reg lower_atomic(struct lower_context *cx, enum lower_atomic op, unsigned by
     };
     a64_reg old = lower_temp(cx);               // with XZR it would not be an acquire (Arm ARM C6.2 LDADD)
     forms[op](cx->b, lower_log2(bytes), value, old, at);
+    cx->order.owed = false;                     // what comes before is before its store, what comes behind is behind that
     return old;
 }
 
@@ -233,6 +235,7 @@ static void exchange_pair(struct lower_context *cx, bool wide, bool locked, a64_
     struct a64_buf *b = cx->b;
     enum a64_size s = wide ? A64_X : A64_W;
     uint32_t again = lower_label(cx), store = lower_label(cx);
+    lower_order_flush(cx);
     lower_bind(cx, again);
     if (!wide) {                                    // one doubleword holds both halves
         if (locked)

@@ -91,6 +91,7 @@ static bool call_ec(struct lower_context *cx, const struct x64_insn *insn)
     push_shadow(cx);
     lower_const(cx, 9, function);
     lower_const(cx, 11, thunk);
+    lower_order_flush(cx);
     a64_b(cx->b, (int64_t)(cx->config->stub_call_ec - (cx->config->code_va + cx->b->count * 4ull)));
     return true;
 }
@@ -160,6 +161,7 @@ static void return_slowly(struct lower_context *cx, const struct lower_deferred 
     bad->value = d->value;
     a64_lsr_imm(cx->b, A64_X, t, 9, 47);
     lower_cbnz(cx, A64_X, t, bad->label);
+    lower_order_flush(cx);
     a64_b(cx->b, (int64_t)(cx->config->stub_return - (cx->config->code_va + cx->b->count * 4ull)));
 }
 
@@ -192,6 +194,7 @@ bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
     a64_ldp(cx->b, A64_X, A64_POST, 10, 11, 14, 16);        // CTX_SHADOW_POP
     a64_sub_reg(cx->b, A64_X, 10, 10, 9, A64_LSL, 0);
     lower_cbnz(cx, A64_X, 10, slow->label);
+    lower_order_flush(cx);
     a64_ret(cx->b, 11);
     return true;
 }

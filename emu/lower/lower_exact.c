@@ -15,6 +15,7 @@ enum undo { UNDO_NOTHING, UNDO_VECTOR, UNDO_GENERAL };
 // Flags stay as they are, wherever that is; but after a comparison NZCV is as FCMP leaves it.
 static void emit_kernel(struct lower_context *cx)
 {
+    lower_order_flush(cx);
     lower_point_here(cx);
     (cx->config->trap_by_brk ? a64_brk : a64_svc)(cx->b, SVC_EMU_FP);
     lower_constants_forget(cx);

@@ -109,9 +109,9 @@ void lower_load_element(struct lower_context *cx, unsigned log2, a64_vreg vt, un
         a64_ins_element(cx->b, log2, vt, index, 16, 0);
         return;
     }
+    lower_order_load(cx, mem.base, A64_ZR);
     a64_ld1_element(cx->b, log2, vt, index, mem.base);
-    if (lower_tso(cx))
-        a64_dmb(cx->b, A64_ISHLD);
+    lower_order_loaded(cx, A64_ZR, false);
 }
 
 void lower_store_element(struct lower_context *cx, unsigned log2, a64_vreg vt, unsigned index, struct lower_mem mem)
@@ -122,8 +122,7 @@ void lower_store_element(struct lower_context *cx, unsigned log2, a64_vreg vt, u
         a64_dup_element(cx->b, (enum a64_arr)(log2 * 2 + 1), 16, vt, index);
         lower_store_v(cx, log2, 16, mem);
     } else {
-        if (lower_tso(cx))
-            lower_order_stores(cx);
+        lower_order_stores(cx, mem.base, A64_ZR, A64_ZR);
         a64_st1_element(cx->b, log2, vt, index, mem.base);
     }
 }

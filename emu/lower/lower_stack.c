@@ -267,8 +267,7 @@ bool lower_enter(struct lower_context *cx, const struct x64_insn *insn)
     if (insn->opsize != 8)
         return lower_in_kernel(cx, insn);
     a64_reg rbp = lower_gpr(X64_RBP), frame = lower_temp(cx), value = lower_temp(cx);
-    if (lower_tso(cx))
-        lower_order_stores(cx);
+    lower_order_stores(cx, A64_SP, A64_ZR, rbp);
     a64_stur(b, 3, rbp, A64_SP, -8);
     a64_sub_imm(b, A64_X, frame, A64_SP, 8);
     struct lower_mem from = lower_mem_register(rbp), to = lower_mem_register(frame);

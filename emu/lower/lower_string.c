@@ -2,7 +2,11 @@
 // MOVS STOS LODS CMPS SCAS, with REP.
 //
 // rsi, rdi and rcx change after each element, when its accesses are over: a fault in the middle leaves them as the processor does, and
-// the instruction can be resumed. Without x86-TSO, REP MOVS and STOS go by blocks while they can (fast). The flags before a REP CMPS or SCAS stay until it is over (SDM vol. 2, REP).
+// the instruction can be resumed. REP MOVS and STOS go by blocks while they can (fast). The flags before a REP CMPS or SCAS stay until it is over (SDM vol. 2, REP).
+//
+// x86-TSO does not order the stores of one such instruction among each other, only with all other accesses (SDM vol. 3, 9.2.4 "Fast-String
+// Operation and Out-of-Order Stores"), and a fast string is moved in groups of up to a cache line. So a block's loads are in no order, but
+// come before its stores and before the next block's loads.
 #include "emu/a64/simd.h"
 #include "emu/lower/context.h"
 
@@ -69,6 +73,8 @@ static void blocks(struct lower_context *cx, const struct lower_deferred *d, uns
     } else if (move) {
         a64_ldr_v_uimm(b, log2_bytes, 16, rsi, 0);
     }
+    if (move && lower_tso(cx))
+        a64_dmb(b, A64_ISHLD);
     if (wide) {
         a64_stp_v(b, 16, move ? 17 : 16, rdi, 0);
         a64_stp_v(b, move ? 18 : 16, move ? 19 : 16, rdi, 32);
@@ -108,6 +114,7 @@ static void fast(struct lower_context *cx, const struct lower_deferred *d)
         static const enum a64_arr arrangements[] = { A64_16B, A64_8H, A64_4S, A64_2D };
         a64_dup_general(b, arrangements[log2], 16, lower_gpr(X64_RAX));
     }
+    lower_order_stores(cx, A64_ZR, A64_ZR, A64_ZR);
     blocks(cx, d, BLOCK_LOG2, t);
     if (log2 < WORD_LOG2) {
         blocks(cx, d, WORD_LOG2, t);
@@ -128,7 +135,7 @@ bool lower_string_move(struct lower_context *cx, const struct x64_insn *insn)
     a64_reg value = insn->op == X64_STOS ? rax : lower_temp(cx), p = lower_temp(cx), q = lower_temp(cx);
     if (g.rep) {
         lower_cbz(cx, g.s, rcx, done);
-        if (!lower_tso(cx) && insn->op != X64_LODS && g.s == A64_X && insn->segment != X64_GS) {
+        if (insn->op != X64_LODS && g.s == A64_X && insn->segment != X64_GS) {
             struct lower_deferred *d = lower_defer(cx, fast);
             d->value = again;
             d->back = done;
@@ -137,6 +144,7 @@ bool lower_string_move(struct lower_context *cx, const struct x64_insn *insn)
             a64_lsr_imm(b, A64_X, p, rcx, (g.log2 < WORD_LOG2 ? WORD_LOG2 : BLOCK_LOG2) - g.log2);
             lower_cbnz(cx, A64_X, p, d->label);
         }
+        lower_order_flush(cx);
         lower_bind(cx, again);
     }
     if (insn->op != X64_STOS)
@@ -173,6 +181,7 @@ bool lower_string_compare(struct lower_context *cx, const struct x64_insn *insn)
     a64_reg x = scas ? lower_gpr(X64_RAX) : lower_temp(cx), y = lower_temp(cx), p = lower_temp(cx), q = lower_temp(cx), t = lower_temp(cx);
     if (g.rep) {
         lower_cbz(cx, g.s, rcx, done);
+        lower_order_flush(cx);
         lower_bind(cx, again);
     }
     lower_load(cx, g.log2, A64_ZERO, y, at(cx, insn, &g, X64_RDI, q));       // first, as processors do: it decides which fault comes

@@ -127,6 +127,7 @@ static void leave_to_kernel(struct lower_context *cx, const struct lower_deferre
     bool computes = d->reg[1];
     const struct lower_insn *first = d->insn;
     struct lower_point *points = cx->result->points + (d->value >> 32);
+    lower_order_flush(cx);
     if (!cx->full)
         points[0].retry = points[computes ? 2 : 0].retry = cx->b->count * 4;
     for (unsigned i = 0; i < count; i++) {

@@ -178,14 +178,17 @@ void lower_load(struct lower_context *cx, unsigned log2_bytes, enum a64_load kin
 {
     struct a64_buf *b = cx->b;
     const struct emu_features *f = &cx->config->features;
+    lower_order_load(cx, mem.base, mem.index);
     if (lower_tso(cx) && mem.index == A64_ZR && !cx->unaligned) {
         if (f->lrcpc2 && a64_ldst_simm_ok(mem.offset)) {
             a64_ldapur(b, log2_bytes, rt, mem.base, mem.offset);
+            lower_order_loaded(cx, rt, true);
             sign_extend(cx, log2_bytes, kind, rt);
             return;
         }
         if (mem.offset == 0) {
             (f->lrcpc ? a64_ldapr : a64_ldar)(b, log2_bytes, rt, mem.base);
+            lower_order_loaded(cx, rt, true);
             sign_extend(cx, log2_bytes, kind, rt);
             return;
         }
@@ -196,8 +199,7 @@ void lower_load(struct lower_context *cx, unsigned log2_bytes, enum a64_load kin
         a64_ldr_uimm(b, log2_bytes, kind, rt, mem.base, mem.offset);
     else
         a64_ldur(b, log2_bytes, kind, rt, mem.base, mem.offset);
-    if (lower_tso(cx))
-        a64_dmb(b, A64_ISHLD);
+    lower_order_loaded(cx, rt, false);
 }
 
 void lower_store(struct lower_context *cx, unsigned log2_bytes, a64_reg rt, struct lower_mem mem)
@@ -213,8 +215,7 @@ void lower_store(struct lower_context *cx, unsigned log2_bytes, a64_reg rt, stru
             return;
         }
     }
-    if (lower_tso(cx))
-        lower_order_stores(cx);
+    lower_order_stores(cx, mem.base, mem.index, rt);
     if (mem.index != A64_ZR)
         a64_str_index(b, log2_bytes, rt, mem.base, mem.index, A64_UXTX, mem.scaled);
     else if (a64_ldst_uimm_ok(log2_bytes, mem.offset))
@@ -225,20 +226,19 @@ void lower_store(struct lower_context *cx, unsigned log2_bytes, a64_reg rt, stru
 
 void lower_load_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, struct lower_mem mem)
 {
+    lower_order_load(cx, mem.base, mem.index);
     if (mem.index != A64_ZR)
         a64_ldr_v_index(cx->b, log2_bytes, vt, mem.base, mem.index, A64_UXTX, mem.scaled);
     else if (a64_ldst_uimm_ok(log2_bytes, mem.offset))
         a64_ldr_v_uimm(cx->b, log2_bytes, vt, mem.base, mem.offset);
     else
         a64_ldur_v(cx->b, log2_bytes, vt, mem.base, mem.offset);
-    if (lower_tso(cx))
-        a64_dmb(cx->b, A64_ISHLD);
+    lower_order_loaded(cx, A64_ZR, false);
 }
 
 void lower_store_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, struct lower_mem mem)
 {
-    if (lower_tso(cx))
-        lower_order_stores(cx);
+    lower_order_stores(cx, mem.base, mem.index, A64_ZR);
     if (mem.index != A64_ZR)
         a64_str_v_index(cx->b, log2_bytes, vt, mem.base, mem.index, A64_UXTX, mem.scaled);
     else if (a64_ldst_uimm_ok(log2_bytes, mem.offset))
@@ -255,8 +255,7 @@ void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt)
         lower_store(cx, lower_log2(bytes), rt, (struct lower_mem){ .base = A64_SP, .index = A64_ZR, .offset = cx->rsp });
         return;
     }
-    if (lower_tso(cx))
-        lower_order_stores(cx);
+    lower_order_stores(cx, A64_SP, A64_ZR, rt);
     a64_str_pre(cx->b, lower_log2(bytes), rt, A64_SP, -(int64_t)bytes);
 }
 
@@ -269,7 +268,7 @@ void lower_pop(struct lower_context *cx, unsigned bytes, a64_reg rt)
         cx->rsp += (int32_t)bytes;
         return;
     }
+    lower_order_load(cx, A64_SP, A64_ZR);
     a64_ldr_post(cx->b, lower_log2(bytes), A64_ZERO, rt, A64_SP, bytes);
-    if (lower_tso(cx))
-        a64_dmb(cx->b, A64_ISHLD);
+    lower_order_loaded(cx, rt, false);
 }

@@ -11,10 +11,17 @@
 #include "kernel/abi/process.h"
 
 // ---- labels and branches
-uint32_t lower_label(struct lower_context *cx) { return a64_label_new(&cx->labels); }
+uint32_t lower_label(struct lower_context *cx)
+{
+    uint32_t label = a64_label_new(&cx->labels);
+    cx->work->label_owed[label] = false;
+    return label;
+}
+
 void lower_bind(struct lower_context *cx, uint32_t label)
 {
     lower_constants_bound(cx, label);
+    lower_order_bind(cx, label);
     a64_label_bind(&cx->labels, cx->b, label);
     cx->bound = cx->b->count;
 }
@@ -22,36 +29,42 @@ void lower_bind(struct lower_context *cx, uint32_t label)
 void lower_b(struct lower_context *cx, uint32_t label)
 {
     lower_constants_owed(cx, label, true);
+    lower_order_branch(cx, label);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_26);
     a64_b(cx->b, 0);
 }
 void lower_cbz(struct lower_context *cx, enum a64_size s, a64_reg r, uint32_t label)
 {
     lower_constants_owed(cx, label, false);
+    lower_order_branch(cx, label);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_19);
     a64_cbz(cx->b, s, r, 0);
 }
 void lower_cbnz(struct lower_context *cx, enum a64_size s, a64_reg r, uint32_t label)
 {
     lower_constants_owed(cx, label, false);
+    lower_order_branch(cx, label);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_19);
     a64_cbnz(cx->b, s, r, 0);
 }
 void lower_tbz(struct lower_context *cx, a64_reg r, unsigned bit, uint32_t label)
 {
     lower_constants_owed(cx, label, false);
+    lower_order_branch(cx, label);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_14);
     a64_tbz(cx->b, r, bit, 0);
 }
 void lower_tbnz(struct lower_context *cx, a64_reg r, unsigned bit, uint32_t label)
 {
     lower_constants_owed(cx, label, false);
+    lower_order_branch(cx, label);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_14);
     a64_tbnz(cx->b, r, bit, 0);
 }
 void lower_b_cond(struct lower_context *cx, enum a64_cond cond, uint32_t label)
 {
     lower_constants_owed(cx, label, false);
+    lower_order_branch(cx, label);
     a64_label_use(&cx->labels, cx->b, label, A64_REACH_19);
     a64_b_cond(cx->b, cond, 0);
 }
@@ -81,6 +94,7 @@ void lower_point_here(struct lower_context *cx)
 // ---- traps
 void lower_svc(struct lower_context *cx, unsigned immediate)
 {
+    lower_order_flush(cx);
     lower_flags_canonical(cx, X64_ARITH_FLAGS);
     lower_point_here(cx);
     (cx->config->trap_by_brk ? a64_brk : a64_svc)(cx->b, immediate);
@@ -157,6 +171,7 @@ static void leave(struct lower_context *cx, uint64_t rip, bool paired)
         lower_go_indirect(cx, 9, 0, NULL);
         return;
     }
+    lower_order_flush(cx);
     bool call = k->end == END_CALL && rip == k->taken_rip;
     bool next = rip == k->next_rip && k->next < 0, taken = rip == k->taken_rip;
     uint16_t observed = call ? k->taken_enter : next ? k->next_observed : taken ? k->taken_observed : X64_ARITH_FLAGS;
@@ -242,6 +257,7 @@ static void not_found(struct lower_context *cx, const struct lower_deferred *d)
         if (d->push)
             d->push(cx, &d->insn->x);
         return_there(cx, d);
+        lower_order_flush(cx);
         a64_br(cx->b, 11);
         lower_bind(cx, other);
         lower_state_set(cx, &d->state);
@@ -263,6 +279,7 @@ static void not_found(struct lower_context *cx, const struct lower_deferred *d)
     if (d->calls)
         shadow_push(cx);
     uint64_t stub = d->calls && config->stub_call ? config->stub_call : config->stub_indirect;
+    lower_order_flush(cx);
     a64_b(cx->b, (int64_t)(stub - (config->code_va + cx->b->count * 4ull)));
 }
 
@@ -297,6 +314,7 @@ void lower_go_indirect(struct lower_context *cx, a64_reg target, uint64_t popped
         return;
     }
     look(cx, target, popped, push, false, 0);
+    lower_order_flush(cx);
     a64_br(cx->b, 11);
 }
 
@@ -305,6 +323,7 @@ void lower_call_indirect(struct lower_context *cx, a64_reg target, int back, low
     uint32_t here = lower_label(cx);
     cx->result->returns = true;
     look(cx, target, 0, push, true, here);
+    lower_order_flush(cx);
     a64_blr(cx->b, 11);
     lower_bind(cx, here);
     go_back(cx, back);
@@ -568,6 +587,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         entry(cx, k, call);
         lower_verify_entry(cx, k);
     }
+    lower_order_enter(cx, version, fallen_into);
     lower_bind(cx, version->label);
     lower_constants_start(cx, &version->state.constants);
     version->offset = cx->b->count * 4;
@@ -675,6 +695,7 @@ static void tail(struct lower_context *cx)
         cx->facts = (struct lower_facts){ 0 };
         cx->sum_by = 0;
         lower_width_reset(cx);
+        cx->order.owed = false;
         lower_bind(cx, d->label);
         lower_constants_start(cx, &d->state.constants);
         lower_point_here(cx);

@@ -127,6 +127,7 @@ static void emit_check(struct lower_context *cx, unsigned from, unsigned to, boo
     const struct lower_insn *last = &cx->work->insns[to];
     uint64_t start = cx->work->insns[from].x.rip & ~7ull, bytes = last->x.rip + last->x.length - start;     // the end may be 2^64
     bool first = true;
+    lower_order_flush(cx);
     for (uint64_t at = 0; at < bytes; at += 8) {
         struct check c = check_of(cx, from, to, start + at);
         if (!c.mask)
@@ -208,6 +209,7 @@ void lower_verify_operands(struct lower_context *cx, const struct lower_insn *in
     unsigned index = (unsigned)(insn - cx->work->insns);
     bool imm = insn->loose & (LOOSE_IMM | LOOSE_REL), disp = insn->loose & LOOSE_DISP;
     uint64_t word = x->rip & ~7ull;
+    lower_order_flush(cx);
     *out = *x;
     if (x->rip + x->length - word <= 8) {
         enum { LOADED = 10, T = 11, DIFFERENCE = 12 };

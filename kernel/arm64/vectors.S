@@ -96,12 +96,15 @@ el1_irq:
     mov     w1, #0
     bl      trap_irq
     b       restore_el1
+// Translated x64 code may owe the order of a load (emu/lower/order.c): nothing in the kernel, and nothing that it goes on with, comes before it.
 el0_sync:
+    dmb     ishld
     save_state 0
     mov     x0, sp
     bl      trap_el0_sync
     b       restore_el0
 el0_irq:
+    dmb     ishld
     save_state 0
     mov     x0, sp
     mov     w1, #1

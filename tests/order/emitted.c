@@ -101,7 +101,7 @@ const char *order_weaken(uint32_t word, unsigned number, uint32_t *weaker)
 
 // ---- ways through a region
 
-enum { MOST_STEPS = 600, MOST_WAYS = 4096 };
+enum { MOST_STEPS = 600, MOST_WAYS = 32768 };
 struct walk {
     const struct lower_result *r;
     const struct order_operation *operation;
@@ -117,10 +117,13 @@ struct way {
     uint8_t barriers;
     bool fence;
     int exclusive;                      // event of the exclusive load that waits for its store; -1: none
-    uint8_t turns[32];                  // how often a backward branch was taken, by its word modulo 32
+    uint8_t turns[256];                 // how often a backward branch was taken, by its word modulo 256
     unsigned steps;                     // words
     int last;                           // the operation of the last access
     uint32_t own;                       // registers that point to the translator's own memory
+    uint8_t strings;                    // REP MOVS and STOS so far
+    bool in_string;
+    uint64_t depends[31];               // of each general register: the loads that its value was computed from
 };
 enum { OWN = 1u << 28 | 1u << 13 | 1u << 14 };      // context, branch target table, shadow stack (emu/run/ctx.h)
 
@@ -155,16 +158,69 @@ static void unnoticed_fences(const struct walk *w, struct way *y, int now)
     y->last = now;
 }
 
+static uint64_t depends_of(const struct way *y, uint32_t number)
+{
+    return (number & 31) == 31 ? 0 : y->depends[number & 31];
+}
+
+static void depends_set(struct way *y, uint32_t number, uint64_t on)
+{
+    if ((number & 31) != 31)
+        y->depends[number & 31] = on;
+}
+
+// What the result of a word that is no load or store was computed from (Arm ARM B2.3). What comes through flags or vector registers does not count.
+static void compute(struct way *y, uint32_t word)
+{
+    uint32_t rd = word, rn = word >> 5, rm = word >> 16, ra = word >> 10;
+    uint64_t on = 0;
+    unsigned kind = word >> 24 & 31, sub = word >> 21 & 7;
+    switch (word >> 25 & 15) {
+    case 8: case 9:                                                 // immediates
+        if (kind == 0x11 || (kind == 0x12 && !(word >> 23 & 1)) || kind == 0x13)    // ADD SUB, logical, bit fields, EXTR
+            on = depends_of(y, rn);
+        if (kind == 0x13 && word >> 23 & 1)                         // EXTR
+            on |= depends_of(y, rm);
+        if ((word & 0x7f800000) == 0x33000000 || (word & 0x7f800000) == 0x72800000)     // BFM, MOVK
+            on |= depends_of(y, rd);
+        break;
+    case 5: case 13:                                                // registers
+        if (kind == 0x0a || kind == 0x0b || kind == 0x1b || (kind == 0x1a && (sub == 6 || (sub == 0 && !(word & 0xfc00)))))
+            on = depends_of(y, rn) | ((word & 0x5fe00000) == 0x5ac00000 ? 0 : depends_of(y, rm));
+        if (kind == 0x1b)
+            on |= depends_of(y, ra);
+        break;
+    case 10: case 11:                                               // branches, system
+        if ((word & 0xfc000000) == 0x94000000 || (word & 0xfffffc1f) == 0xd63f0000)
+            y->depends[30] = 0;
+        if ((word & 0xfff00000) == 0xd5300000)
+            depends_set(y, rd, 0);
+        return;
+    case 7: case 15: case 4: case 6: case 12: case 14:              // vectors; own loads and stores
+        if ((word & 0x3a000000) == 0x28000000)
+            depends_set(y, ra, 0);
+        break;
+    }
+    depends_set(y, rd, on);
+}
+
 static int event(struct walk *w, struct way *y, const struct order_operation *o, bool store, uint8_t annotation)
 {
     if (y->thread.count == ORDER_EVENTS) {
         wrong(w, o, "too many accesses");
         return -1;
     }
+    const struct order_event *last = y->thread.count ? &y->thread.event[y->thread.count - 1] : NULL;
+    uint8_t string = 0;
+    if (o->kind == 'S' && y->in_string)
+        string = (uint8_t)(last->string + (last->store && !store));
+    else if (o->kind == 'S')
+        string = (uint8_t)((y->strings++ % 15 + 1) << 4);
+    y->in_string = string != 0;
     bool locked = o->kind == 'X' || o->kind == 'C';
     unnoticed_fences(w, y, (int)(o - w->operation));
     y->thread.event[y->thread.count] = (struct order_event){ .before = y->barriers, .annotation = annotation, .location = o->location, .store = store,
-                                                             .locked = locked, .fence = y->fence };
+                                                             .locked = locked, .fence = y->fence, .string = string };
     y->barriers = 0;
     y->fence = false;
     return (int)y->thread.count++;
@@ -195,17 +251,26 @@ static bool is_touch(const struct lower_result *r, uint32_t at)
 
 static void access(struct walk *w, struct way *y, const struct order_operation *o, struct order_access a)
 {
-    bool may_load = strchr("RPXCA", o->kind), may_store = strchr("WPXCA", o->kind);
-    bool plain = strchr("RWPA", o->kind);
+    bool may_load = strchr("RPXCAS", o->kind), may_store = strchr("WPXCAS", o->kind);
+    bool plain = strchr("RWPAS", o->kind);
+    uint32_t word = w->r->code[y->at];
+    bool vector = word >> 26 & 1, index = (word & 0x3b200c00) == 0x38200800;
+    uint64_t address = depends_of(y, word >> 5) | (index ? depends_of(y, word >> 16) : 0);
     switch (a.kind) {
-    case ORDER_BARRIER:
-        y->barriers |= a.barrier;
-        return;
     case ORDER_LOAD: case ORDER_STORE:
         if (!plain || !(a.kind == ORDER_LOAD ? may_load : may_store))
             wrong(w, o, "an access that it should not have");
-        for (int i = 0; i <= a.pair; i++)
-            event(w, y, o, a.kind == ORDER_STORE, a.kind == ORDER_STORE ? a.store : a.load);
+        for (int i = 0; i <= a.pair; i++) {
+            int e = event(w, y, o, a.kind == ORDER_STORE, a.kind == ORDER_STORE ? a.store : a.load);
+            uint32_t rt = i ? word >> 10 : word;
+            if (e < 0)
+                return;
+            y->thread.event[e].address = address;
+            if (a.kind == ORDER_STORE)
+                y->thread.event[e].data = vector ? 0 : depends_of(y, rt);
+            else if (!vector)
+                depends_set(y, rt, 1ull << e);
+        }
         return;
     case ORDER_LOAD_EXCLUSIVE:
         if (plain && is_touch(w->r, y->at)) {
@@ -214,15 +279,20 @@ static void access(struct walk *w, struct way *y, const struct order_operation *
         }
         if (plain)
             wrong(w, o, "an exclusive without LOCK");
+        depends_set(y, word, 0);
+        depends_set(y, word >> 10, 0);
         y->exclusive = event(w, y, o, false, a.load);
         return;
     case ORDER_STORE_EXCLUSIVE:
         if (y->exclusive != (int)y->thread.count - 1 || y->exclusive < 0)
             wrong(w, o, "a store exclusive without its load");
         second(w, y, o, a.store);
+        depends_set(y, word >> 16, 0);
         y->exclusive = -1;
         return;
     case ORDER_COMPARE_AND_SWAP: {
+        depends_set(y, word >> 16, 0);
+        depends_set(y, (word >> 16) + 1, 0);
         struct way fails = *y;
         event(w, &fails, o, false, a.load & ~ORDER_ATOMIC);
         fails.at++;
@@ -233,18 +303,21 @@ static void access(struct walk *w, struct way *y, const struct order_operation *
             wrong(w, o, "an atomic without LOCK");
         event(w, y, o, false, a.load);
         second(w, y, o, a.store);
+        depends_set(y, word, 0);
         return;
     default:
         wrong(w, o, "a load or store that this test does not know");
     }
 }
 
+const char order_too_many_ways[] = "too many ways through it";
+
 static void arrive(struct walk *w, struct way *y)
 {
     if (y->exclusive >= 0)
         wrong(w, NULL, "an exclusive load without store");
     if (++w->ways > MOST_WAYS) {
-        wrong(w, NULL, "too many ways through it");
+        wrong(w, NULL, order_too_many_ways);
         return;
     }
     if (y->at < w->r->code_count && !operation_at(w, y->at))        // the end, not an exit before it
@@ -268,6 +341,7 @@ static void go(struct walk *w, struct way *y)
         }
         uint32_t word = w->r->code[y->at];
         const struct order_operation *o = operation_at(w, y->at);
+        y->in_string &= o && o->kind == 'S';
         int64_t distance = 0;
         bool conditional = true;
         if ((word & 0x7c000000) == 0x14000000) {                            // B, BL
@@ -289,8 +363,10 @@ static void go(struct walk *w, struct way *y)
                 y->at++;
                 continue;
             }
-            bool again = to <= (int64_t)y->at && y->turns[y->at % 32]++ >= 1;
+            bool again = to <= (int64_t)y->at && y->turns[y->at % 256]++ >= 1;
             if (!conditional) {
+                if (again)
+                    y->barriers |= ORDER_FULL;                      // not followed any further: what would come behind is not asked
                 if (out || again) {
                     arrive(w, y);
                     return;
@@ -306,8 +382,12 @@ static void go(struct walk *w, struct way *y)
         struct order_access a = order_decode(word);
         uint32_t base = 1u << (word >> 5 & 31), result = 1u << (word & 31);
         bool sum = (word & 0x1f000000) == 0x0b000000 || (word & 0x1f000000) == 0x11000000;      // ADD, SUB
-        if (a.kind != ORDER_NOTHING && o && (a.kind == ORDER_BARRIER || !(y->own & base)))
+        if (a.kind == ORDER_BARRIER)
+            y->barriers |= a.barrier;
+        else if (a.kind != ORDER_NOTHING && o && !(y->own & base))
             access(w, y, o, a);
+        else
+            compute(y, word);
         y->own = sum && y->own & base ? y->own | result : (y->own & ~result) | OWN;
         y->fence |= o && o->kind == 'M';
         y->at++;

@@ -15,7 +15,7 @@ struct order_access {
 struct order_access order_decode(uint32_t word);
 
 // An x64 instruction of the code, as what it has to come out as: R W loads and stores only, X a locked read-modify-write, C one that may fail
-// (CMPXCHG), M MFENCE, N nothing, A any accesses.
+// (CMPXCHG), M MFENCE, N nothing, A any accesses, S a REP MOVS or STOS.
 struct order_operation { uint64_t rip; char kind; uint8_t location; };
 
 // Calls `each` with every way through the region from its first entry to an exit; loops are taken once and left, and taken twice. 0 in *rip: everything
@@ -23,5 +23,6 @@ struct order_operation { uint64_t rip; char kind; uint8_t location; };
 typedef void order_each(void *context, const struct order_thread *t);
 const char *order_ways(const struct lower_result *r, const struct order_operation *operation, unsigned operations, order_each *each, void *context,
                        uint64_t *rip);
+extern const char order_too_many_ways[];        // what it says then
 // Ways to weaken the word: what replaces it and how that is called; NULL: no more.
 const char *order_weaken(uint32_t word, unsigned number, uint32_t *weaker);

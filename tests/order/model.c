@@ -17,9 +17,27 @@ static uint8_t barriers(const struct order_thread *t, unsigned i, unsigned j, bo
     return set;
 }
 
-// i before j in program order: arm64 keeps it so.
-static bool arm_orders(const struct order_event *a, const struct order_event *b, uint8_t between)
+// j depends on what i loaded: its address does, its value does, or it is a store behind an access whose address does. (What a branch or a
+// conditional selection decides is not counted.)
+static bool depends(const struct order_thread *t, unsigned i, unsigned j)
 {
+    const struct order_event *b = &t->event[j];
+    if (t->event[i].store)
+        return false;
+    if ((b->address | (b->store ? b->data : 0)) >> i & 1)
+        return true;
+    for (unsigned k = i + 1; b->store && k < j; k++)
+        if (t->event[k].address >> i & 1)
+            return true;
+    return false;
+}
+
+// i before j in program order: arm64 keeps it so.
+static bool arm_orders(const struct order_thread *t, unsigned i, unsigned j, uint8_t between)
+{
+    const struct order_event *a = &t->event[i], *b = &t->event[j];
+    if (depends(t, i, j))
+        return true;
     if (a->location == b->location && b->store)
         return true;
     if (between & ORDER_FULL || (between & ORDER_LOADS && !a->store) || (between & ORDER_STORES && a->store && b->store))
@@ -35,6 +53,9 @@ static bool arm_orders(const struct order_event *a, const struct order_event *b,
 
 static bool x64_orders(const struct order_event *a, const struct order_event *b, bool fence)
 {
+    // The stores of one REP MOVS or STOS are in no order (SDM vol. 3, 9.2.4), and what a block of it loads is one access.
+    if (a->string && a->string >> 4 == b->string >> 4 && a->store == b->store && (a->store || a->string == b->string))
+        return false;
     return !a->store || b->store || a->locked || b->locked || fence;
 }
 
@@ -49,13 +70,13 @@ bool order_is_kept(const struct order_thread *t, int *first, int *second)
     all.event[n - 2] = (struct order_event){ .location = 3, .before = t->after, .fence = t->fence_after };
     all.event[n - 1] = (struct order_event){ .store = true, .location = 4 };
     for (unsigned i = 1; i <= t->count; i++)        // nothing is ordered because it happens to be the same location
-        all.event[i].location = (uint8_t)(5 + i);
+        all.event[i].location = (uint8_t)(5 + i), all.event[i].address <<= 1, all.event[i].data <<= 1;
     uint64_t reach[ORDER_EVENTS + 3] = { 0 };
     for (unsigned i = n; i-- > 0;)
         for (unsigned j = i + 1; j < n; j++) {
             bool fence;
             uint8_t between = barriers(&all, i, j, &fence);
-            if (arm_orders(&all.event[i], &all.event[j], between) || (all.event[j].second && j == i + 1))
+            if (arm_orders(&all, i, j, between) || (all.event[j].second && j == i + 1))
                 reach[i] |= 1ull << j | reach[j];
         }
     // A locked operation is one node: what comes before it must come before its store, what comes behind must come behind its store, because
@@ -216,7 +237,7 @@ static void add_thread(const struct order_thread *t, int number)
             uint8_t between = barriers(t, i, j, &fence);
             uint32_t bit = 1u << (first + (int)j);
             later |= bit;
-            if (arm_orders(&t->event[i], &t->event[j], between) || (j == i + 1 && t->event[j].second))
+            if (arm_orders(t, i, j, between) || (j == i + 1 && t->event[j].second))
                 arm |= bit;
             if (x64_orders(&t->event[i], &t->event[j], fence))
                 x64 |= bit;
@@ -259,7 +280,8 @@ static void event_text(const struct order_event *e, char *text, size_t size)
     const char *name = e->annotation & ORDER_ATOMIC ? (e->store ? "store of AL" : "load of AL")
                      : e->store ? (e->annotation & ORDER_RELEASE ? "release" : "store")
                      : e->annotation & ORDER_ACQUIRE ? "acquire" : e->annotation & ORDER_ACQUIRE_PC ? "acquirePC" : "load";
-    snprintf(text, size, "%s%s %c", e->locked ? "locked " : "", name, "xy"[e->location & 1]);
+    snprintf(text, size, "%s%s %c%s%s", e->locked ? "locked " : "", name, "xy"[e->location & 1], e->address ? " (address depends)" : "",
+             e->data ? " (data depends)" : "");
 }
 
 static size_t barrier_text(uint8_t set, char *text, size_t size)
@@ -278,13 +300,13 @@ void order_text(const struct order_thread *t, char *text, size_t size)
 {
     size_t n = 0;
     text[0] = 0;
-    for (unsigned i = 0; i < t->count && n + 60 < size; i++) {
+    for (unsigned i = 0; i < t->count && n + 80 < size; i++) {
         n += barrier_text(t->event[i].before, text + n, size - n);
         event_text(&t->event[i], text + n, size - n);
         n += strlen(text + n);
         n += (size_t)snprintf(text + n, size - n, "; ");
     }
-    if (n + 60 < size)
+    if (n + 80 < size)
         n += barrier_text(t->after, text + n, size - n);
     if (n >= 2)
         text[n - 2] = 0;
@@ -299,8 +321,8 @@ bool order_search(const struct order_set *set, unsigned operations, uint64_t *ex
         for (size_t b = a; b < set->count && !found; b++) {
             const struct order_thread *of[3] = { &thread[a], &thread[b] };
             unsigned sum = of[0]->operations + of[1]->operations;
-            if (sum > operations)
-                continue;
+            if (sum > operations || of[0]->operations > 2)      // the threads come by length
+                break;
             bool chosen = !set->chosen || set->chosen[a] || set->chosen[b];
             if (chosen)
                 try_program(of, 2);
