@@ -108,11 +108,12 @@ bool lower_bit_scan(struct lower_context *cx, const struct x64_insn *insn)
     a64_subs_reg(b, s, A64_ZR, source, A64_ZR, A64_LSL, 0);
     lower_flags_hw(cx, CF_INVERTED);
     lower_pa(cx, PA_LOGIC, A64_ZR, 0);
-    a64_csel(b, A64_X, t, old, t, A64_EQ);          // all 64 bits: a 32-bit destination keeps its upper half too
     struct x64_operand whole = *dst;
     if (dst->size == 4)
         whole.size = 8;
-    lower_write(cx, &whole, t);
+    a64_reg d = dst->size == 2 ? t : lower_destination(cx, &whole);
+    a64_csel(b, A64_X, d, old, t, A64_EQ);          // all 64 bits: a 32-bit destination keeps its upper half too
+    lower_write(cx, &whole, d);
     return true;
 }
 

@@ -10,7 +10,8 @@ bool lower_sse_form(const struct x64_insn *insn)
     return true;
 }
 
-// XORPS x,x in front of CVTSI2SD x,r: compilers' way to be rid of the old value. SCVTF leaves zeros above its result, too.
+// XORPS x,x in front of CVTSI2SD x,r or of another conversion of a register: compilers' way to be rid of the old value. SCVTF and FCVT leave
+// zeros above their results, too.
 static bool zero_is_made_next(const struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct lower_config *config = cx->config;
@@ -19,8 +20,12 @@ static bool zero_is_made_next(const struct lower_context *cx, const struct x64_i
     unsigned r = insn->opd[0].reg;
     if (config->verify || config->step || config->fp_model != FP_FAST || lower_afp(cx) || r > 15 || insn->opd[1].kind != X64_OPD_XMM || insn->opd[1].reg != r)
         return false;
-    return next < &cx->work->insns[k->first + k->count] && (next->x.op == X64_CVTSI2SD || next->x.op == X64_CVTSI2SS) &&
-           next->x.opd[1].kind == X64_OPD_GPR && next->x.opd[0].reg == cx->insn->x.opd[0].reg;
+    if (next >= &cx->work->insns[k->first + k->count] || next->x.opd[0].reg != r)
+        return false;
+    const struct x64_operand *from = &next->x.opd[1];
+    if (next->x.op == X64_CVTSI2SD || next->x.op == X64_CVTSI2SS)
+        return from->kind == X64_OPD_GPR;
+    return (next->x.op == X64_CVTSS2SD || next->x.op == X64_CVTSD2SS) && from->kind == X64_OPD_XMM && from->reg != r;
 }
 
 static bool packed(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr,

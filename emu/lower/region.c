@@ -3,6 +3,7 @@
 #include "emu/lower/facts.h"
 #include "emu/lower/lazy.h"
 #include "emu/lower/lower_chain.h"
+#include "emu/lower/lower_count.h"
 #include "emu/lower/lower_exact.h"
 #include "emu/lower/lower_mask.h"
 #include "emu/lower/lower_x87.h"
@@ -594,8 +595,10 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     lower_point_at(cx, k->rip);
     if (enters && !cx->config->verify)
         entry(cx, k, call);
-    unsigned stack_run = 0;
-    for (unsigned j = 0; j < k->count; j++) {
+    unsigned stack_run = 0, done = lower_count_loop(cx, k) ? k->count : 0;
+    for (unsigned j = 0; j < done; j++)
+        facts_after(cx, &cx->work->insns[k->first + j]);
+    for (unsigned j = done; j < k->count; j++) {
         if (cx->config->verify && (j || !enters || k->predecessors))
             lower_verify_segment(cx, k, j);
         const struct lower_insn *insn = &cx->work->insns[k->first + j];
