@@ -78,10 +78,12 @@ KERNEL_FLAGS := --target=aarch64-none-elf -march=armv8-a -mgeneral-regs-only -mn
     -ffreestanding -fno-stack-protector -fno-omit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables \
     -O2 -g -Wall -Wextra -Werror -I. $(patsubst %,-I%,$(wildcard boot/include)) \
     -nostdlibinc -isystem $(CLANG_INCLUDE) -isystem $(LIBFDT_DIR)/include
-KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none --fatal-warnings
+KERNEL_LDFLAGS := -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none --fatal-warnings --thinlto-cache-dir=$(B)/kernel/lto
 KERNEL_LIBS  = $(LIBFDT_DIR)/libfdt.a
 
 $(B)/kernel/boot/%.o: KERNEL_FLAGS += -mstrict-align
+# The translator's pure parts are many small functions in many files that call each other.
+$(B)/kernel/emu/x64/%.o $(B)/kernel/emu/a64/%.o $(B)/kernel/emu/lower/%.o: KERNEL_FLAGS += -flto=thin
 
 $(B)/kernel/%.c.o: %.c Makefile | $(READY)
 	@mkdir -p $(@D)

@@ -36,7 +36,8 @@ def read_functions(path):
             if not sections[index][2] & SHF_EXECINSTR:
                 continue
             start = strings[4] + name_offset
-            name = elf[start:elf.index(b"\0", start)].decode()
+            # ThinLTO gives what other modules may call a suffix.
+            name = elf[start:elf.index(b"\0", start)].decode().split(".llvm.")[0]
             if not name or name.startswith("$") or name.startswith(".L"):
                 continue
             # Of several names of one place the most telling wins: a function, then a global one, then the first by name.

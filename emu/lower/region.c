@@ -611,7 +611,8 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             continue;
         }
         lower_lazy_before(cx, insn);
-        if (!stack_run) {
+        bool stack = insn->writes >> X64_RSP & 1;
+        if (!stack_run && stack) {
             stack_run = lower_stack_run(cx, insn, k->count - j);
             cx->stack_run = stack_run;
         }
@@ -622,7 +623,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
                 lower_stack_settle(cx);
             continue;
         }
-        if (j + 1 < k->count && lower_is_pair(cx, insn, insn + 1)) {
+        if (stack && j + 1 < k->count && lower_is_pair(cx, insn, insn + 1)) {
             lower_two(cx, insn);
             lower_width_after(cx, &insn[0].x);
             lower_width_after(cx, &insn[1].x);
