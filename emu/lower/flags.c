@@ -535,8 +535,12 @@ void lower_flags_unshift(struct lower_context *cx)
 
 void lower_flags_canonical(struct lower_context *cx, uint16_t mask)
 {
-    if (cx->flags.nz == NZ_SHIFT)
+    if (cx->flags.nz == NZ_SHIFT) {
+        uint16_t live = cx->live;
+        cx->live |= mask;
         lower_flags_unshift(cx);
+        cx->live = live;
+    }
     if (cx->flags.nz == NZ_SP)
         sp_to_hw(cx);
     lower_flags_to_hw(cx, mask, CF_INVERTED);       // first: it may need the operands of pa

@@ -188,15 +188,28 @@ static void settle_flags(struct lower_context *cx, uint16_t live)
     cx->temps = 0;
 }
 
-static void settle_all(struct lower_context *cx, uint16_t live)
+static void settle_registers(struct lower_context *cx, uint16_t live)
 {
     while (cx->lazy_count)
         settle(cx, cx->lazies[0].reg, live, 0);
+}
+
+static void settle_all(struct lower_context *cx, uint16_t live)
+{
+    settle_registers(cx, live);
     settle_flags(cx, live);
+}
+
+// Jumps and calls through a value make flags canonical out of line, for the targets that want them.
+static bool is_indirect(const struct lower_context *cx, const struct x64_insn *x)
+{
+    return cx->block->end == END_INDIRECT && (x64_flow(x) == X64_FLOW_CALL_INDIRECT || x64_flow(x) == X64_FLOW_JUMP_INDIRECT);
 }
 
 void lower_lazy_end(struct lower_context *cx, const struct lower_insn *last)
 {
+    if (is_indirect(cx, &last->x))
+        return;                                     // who comes behind it has other flags
     if (!cx->lazy_count && cx->flags.nz != NZ_SHIFT)
         return;
     begin(cx, last, last->live);
@@ -268,6 +281,10 @@ void lower_lazy_before(struct lower_context *cx, const struct lower_insn *insn)
     const struct x64_insn *x = &insn->x;
     uint16_t after = insn->live & ~insn->kills, live = after | insn->observes | insn->reads;
     begin(cx, insn, live);
+    if (is_indirect(cx, x)) {
+        settle_registers(cx, live);
+        return;
+    }
     if (!is_aware(x)) {
         settle_all(cx, live);
         return;
@@ -365,6 +382,19 @@ static void rotate_flags(struct lower_context *cx, const struct lower_lazy *l, b
     lower_flags_rotate(cx);
 }
 
+// Whether flags that the instruction leaves are read at the most by whom the indirect jump or call at the end of the block leads to.
+static bool read_elsewhere(const struct lower_context *cx, const struct lower_insn *insn)
+{
+    const struct lower_insn *end = &cx->work->insns[cx->block->first + cx->block->count];
+    uint16_t open = X64_ARITH_FLAGS;
+    while (++insn < end && open) {
+        if (insn->reads & open)
+            return false;
+        open &= (uint16_t)~insn->kills;
+    }
+    return !open || is_indirect(cx, &insn[-1].x);
+}
+
 static bool take_shift(struct lower_context *cx, const struct lower_insn *insn, uint16_t live)
 {
     const struct x64_insn *x = &insn->x;
@@ -377,7 +407,7 @@ static bool take_shift(struct lower_context *cx, const struct lower_insn *insn, 
     if (x->opd[1].kind != X64_OPD_IMM || !n || (l && (!is_copy(l) || (wide && !l->wide))))
         return false;
     uint16_t flags = insn->live & (rotate ? X64_CF | X64_OF : X64_ARITH_FLAGS);
-    if (flags && (rotate ? !(flags & X64_OF) : insn->read & X64_ARITH_FLAGS || insn->live & ~insn->kills))
+    if (flags && (rotate ? !(flags & X64_OF) : (insn->read & X64_ARITH_FLAGS && !read_elsewhere(cx, insn)) || insn->live & ~insn->kills))
         return false;
     static const uint8_t kinds[][2] = { { X64_SHL, A64_LSL }, { X64_SHR, A64_LSR }, { X64_SAR, A64_ASR }, { X64_ROL, A64_ROR }, { X64_ROR, A64_ROR } };
     struct lower_lazy new = { .reg = dst->reg, .from = l ? l->from : lower_gpr(dst->reg), .amount = (uint8_t)n, .bytes = (uint8_t)dst->size,
