@@ -771,8 +771,9 @@ unsigned lower_x87_depth_after(const struct x64_insn *x, unsigned depth)
 bool lower_x87_store_control(struct lower_context *cx, const struct x64_insn *x)
 {
     struct lower_mem mem = lower_address(cx, x, 1);
-    a64_ldr_uimm(cx->b, 1, A64_ZERO, T0, CTX, CTX_X87_CONTROL);
-    lower_store(cx, 1, T0, mem);
+    a64_reg control = lower_temp(cx);
+    a64_ldr_uimm(cx->b, 1, A64_ZERO, control, CTX, CTX_X87_CONTROL);
+    lower_store(cx, 1, control, mem);
     return true;
 }
 
