@@ -244,6 +244,7 @@ struct lower_context {
     uint16_t live;                  // flags that somebody may look at after it, a memory fault included
     uint16_t read;                  // those of them that x64 code, a trap or the kernel may read: the others need only a recipe
     uint8_t temps;
+    const struct lower_insn *done_too;  // the instruction behind it, if it has been lowered with it (IMUL and ADD)
     bool returning;                 // the RET being lowered: its target is in x9, off the stack
     bool stack_run;                 // SP does not change now; rsp is SP + `rsp`
     int32_t rsp;

@@ -4,6 +4,7 @@
 // CF = OF = "the upper half says something". x7 gets a value that is zero when it does not (CF_X7_MUL); SF ZF AF PF are undefined.
 // Division: arm64 never traps, so a zero divisor and a quotient that does not fit are tested; behind CDQ, CQO and XOR edx,edx that is little. A 64-bit division whose rdx
 // is not just the extension of rax goes to the kernel.
+#include "emu/lower/lazy.h"
 #include "emu/lower/width.h"
 
 enum { X7 = 7 };
@@ -62,6 +63,31 @@ bool lower_mul(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
+// ADD of something to the product, or SUB of a constant, in the next instruction, whose flags nobody looks at: MADD is both. Nothing lies between
+// the two, as it cannot fault.
+static const struct lower_insn *sum_behind(const struct lower_context *cx)
+{
+    const struct lower_block *k = cx->block;
+    const struct lower_insn *next = cx->insn + 1;
+    if (cx->config->verify || next >= &cx->work->insns[k->first + k->count] || next->live & X64_ARITH_FLAGS)
+        return 0;
+    const struct x64_operand *product = &cx->insn->x.opd[0], *dst = &next->x.opd[0], *src = &next->x.opd[1];
+    if ((next->x.op != X64_ADD && next->x.op != X64_SUB) || !lower_is_low(dst) || dst->reg != product->reg || dst->size != product->size)
+        return 0;
+    struct lower_lazy shifted;
+    bool register_too = next->x.op == X64_ADD && lower_is_low(src) && src->reg != dst->reg && lower_source(cx, src->reg) == lower_gpr(src->reg)
+                        && !lower_shifted(cx, src->reg, &shifted);
+    return src->kind == X64_OPD_IMM || register_too ? next : 0;
+}
+
+static a64_reg summand(struct lower_context *cx, const struct x64_insn *sum)
+{
+    const struct x64_operand *src = &sum->opd[1];
+    if (src->kind != X64_OPD_IMM)
+        return lower_gpr(src->reg);
+    return lower_imm(cx, lower_size(sum->opd[0].size), sum->op == X64_SUB ? 0 - (uint64_t)src->value : (uint64_t)src->value);
+}
+
 // Two and three operands: the low half only.
 bool lower_imul(struct lower_context *cx, const struct x64_insn *insn)
 {
@@ -84,8 +110,10 @@ bool lower_imul(struct lower_context *cx, const struct x64_insn *insn)
     }
     enum a64_size s = lower_size(bytes);
     a64_reg p = lower_read(cx, x), q = y->kind == X64_OPD_IMM ? lower_imm(cx, s, (uint64_t)y->value) : lower_read(cx, y), d = lower_destination(cx, dst);
+    const struct lower_insn *sum = flags || !lower_is_low(dst) ? 0 : sum_behind(cx);
     if (!flags) {
-        a64_madd(b, s, d, p, q, A64_ZR);
+        a64_madd(b, s, d, p, q, sum ? summand(cx, &sum->x) : A64_ZR);
+        cx->done_too = sum;
     } else if (bytes == 8) {
         a64_smulh(b, X7, p, q);
         a64_madd(b, s, d, p, q, A64_ZR);

@@ -579,6 +579,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     cx->x87_depth = k->x87_depth ? (uint8_t)(k->x87_depth - 1) : 0;
     cx->sum_by = 0;
     cx->lazy_count = 0;
+    cx->done_too = 0;
     cx->deferred_open = cx->deferred_count;
     cx->locked = 0;
     version->emitted = true;
@@ -644,6 +645,11 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         if (!lower_instruction(cx, insn))
             return;
         lower_lazy_after(cx, insn);
+        if (cx->done_too == insn + 1) {
+            lower_facts_after(&cx->facts, insn + 1);
+            lower_width_after(cx, &insn[1].x);
+            j++;
+        }
         cx->x87_depth = (uint8_t)lower_x87_depth_after(&insn->x, cx->x87_depth);
     }
     for (unsigned way = 0; way < 3; way++) {
