@@ -57,7 +57,7 @@ class Fex(unittest.TestCase):
 
     def test_reasons(self):
         def reasons(*words):
-            return self.fex.reasons({"words": [f"{word:08x}" for word in words]})
+            return self.fex.reasons({"words": [f"{word:08x}" for word in words], "ours": len(words)})
         self.assertEqual(reasons(0x0b000021), ["selection"])                # add w1, w1, w0
         self.assertEqual(reasons(0xd53b420a, 0xd263014a), ["carry"])        # mrs x10, NZCV
         self.assertEqual(reasons(0xaa1b03f7), ["parity"])                   # mov x23, x27
