@@ -393,9 +393,49 @@ bool lower_VTESTPD(struct lower_context *cx, const struct x64_insn *insn) { retu
 // ---- VCMPxx: 32 predicates (SDM vol. 2, table 3-1). Bits 1:0 choose the comparison, bits 3:2 how it is turned, bit 4 whether a quiet
 // NaN raises the invalid exception.
 
+// How NEON compares: for equality quietly, for order with the exception. True: predicate is one of those, or the opposite of one.
+static bool compare_natively(struct lower_context *cx, const struct x64_insn *insn, enum a64_size size, bool is_scalar, unsigned predicate)
+{
+    typedef void vector3(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg);
+    typedef void scalar3(struct a64_buf *, enum a64_size, a64_vreg, a64_vreg, a64_vreg);
+    static const struct { vector3 *vector; scalar3 *scalar; bool swapped, opposite; } how[16] = {
+        [0] = { a64_fcmeq, a64_fcmeq_s, false, false }, [1] = { a64_fcmgt, a64_fcmgt_s, true, false }, [2] = { a64_fcmge, a64_fcmge_s, true, false },
+        [4] = { a64_fcmeq, a64_fcmeq_s, false, true }, [5] = { a64_fcmgt, a64_fcmgt_s, true, true }, [6] = { a64_fcmge, a64_fcmge_s, true, true },
+        [9] = { a64_fcmge, a64_fcmge_s, false, true }, [10] = { a64_fcmgt, a64_fcmgt_s, false, true },
+        [13] = { a64_fcmge, a64_fcmge_s, false, false }, [14] = { a64_fcmgt, a64_fcmgt_s, false, false },
+    };
+    if (predicate > 15 || !how[predicate].vector)
+        return false;
+    struct a64_buf *b = cx->b;
+    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), vd = insn->opd[0].reg, n = insn->opd[1].reg;
+    bool swapped = how[predicate].swapped;
+    for (unsigned half = avx_wide(insn) && !is_scalar ? 2 : 1; half-- > 0;) {
+        a64_vreg x = n, y = m, to = half ? AVX_HIGH : is_scalar ? AVX_LOW : vd;
+        if (half) {
+            avx_high_read(cx, x = AVX_HIGH, n);
+            y = AVX_M_HIGH;
+        }
+        if (is_scalar)
+            how[predicate].scalar(b, size, to, swapped ? y : x, swapped ? x : y);
+        else
+            how[predicate].vector(b, size == A64_X ? A64_2D : A64_4S, to, swapped ? y : x, swapped ? x : y);
+        if (how[predicate].opposite)
+            a64_not_v(b, A64_16B, to, to);
+    }
+    if (is_scalar) {
+        if (vd != n)
+            a64_mov_v(b, vd, n);
+        a64_ins_element(b, size == A64_X ? 3 : 2, vd, 0, AVX_LOW, 0);
+    }
+    avx_high_finish(cx, insn, AVX_HIGH);
+    return true;
+}
+
 static bool compare(struct lower_context *cx, const struct x64_insn *insn, enum a64_size size, bool is_scalar)
 {
     struct a64_buf *b = cx->b;
+    if (compare_natively(cx, insn, size, is_scalar, (unsigned)insn->opd[3].value & 31))
+        return true;
     unsigned predicate = (unsigned)insn->opd[3].value & 31;
     bool signals = ((predicate & 3) == 1 || (predicate & 3) == 2) != (predicate >> 4 & 1);
     enum a64_arr arr = size == A64_X ? A64_2D : A64_4S;

@@ -84,32 +84,69 @@ bool lower_VEXTRACTI128(struct lower_context *cx, const struct x64_insn *insn) {
 
 // ---- permutations
 
+// The second source; its upper half into AVX_M_HIGH only if that is wanted, or comes from memory, where all of it is accessed.
+static a64_vreg source_for(struct lower_context *cx, const struct x64_insn *insn, const struct x64_operand *opd, bool upper)
+{
+    return opd->kind == X64_OPD_MEM || upper ? avx_source(cx, insn, opd) : opd->reg;
+}
+
+// Both halves of the result, each in some register.
+static void put_halves(struct lower_context *cx, unsigned ymm, a64_vreg low, a64_vreg high)
+{
+    avx_high_write(cx, ymm, high);
+    if (low != ymm)
+        a64_mov_v(cx->b, (a64_vreg)ymm, low);
+}
+
 bool lower_VPERM2F128(struct lower_context *cx, const struct x64_insn *insn)
 {
-    unsigned order = (unsigned)insn->opd[3].value;
-    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), n = insn->opd[1].reg, halves[2] = { AVX_LOW, AVX_HIGH };
+    unsigned order = (unsigned)insn->opd[3].value & 0xff;
+    bool upper = (order & 0xb) == 3 || (order >> 4 & 0xb) == 3;
+    a64_vreg m = source_for(cx, insn, &insn->opd[2], upper), n = insn->opd[1].reg, halves[2] = { AVX_LOW, AVX_HIGH };
     for (unsigned i = 0; i < 2; i++, order >>= 4) {
         if (order & 8)
             a64_movi_zero(cx->b, halves[i]);
         else if ((order & 3) == 1)
             avx_high_read(cx, halves[i], n);
         else
-            a64_mov_v(cx->b, halves[i], (order & 3) == 0 ? n : (order & 3) == 2 ? m : AVX_M_HIGH);
+            halves[i] = (order & 3) == 0 ? n : (order & 3) == 2 ? m : AVX_M_HIGH;
     }
-    a64_mov_v(cx->b, insn->opd[0].reg, AVX_LOW);
-    avx_high_write(cx, insn->opd[0].reg, AVX_HIGH);
+    put_halves(cx, insn->opd[0].reg, halves[0], halves[1]);
     return true;
 }
 bool lower_VPERM2I128(struct lower_context *cx, const struct x64_insn *insn) { return lower_VPERM2F128(cx, insn); }
 
+// A register with element i of x and element j of y: `to`, which may be one of them, or one that is so already.
+static a64_vreg two_elements(struct lower_context *cx, a64_vreg to, a64_vreg x, unsigned i, a64_vreg y, unsigned j)
+{
+    struct a64_buf *b = cx->b;
+    if (i == j) {
+        (i ? a64_zip2 : a64_zip1)(b, A64_2D, to, x, y);
+    } else if (i) {
+        a64_ext(b, A64_16B, to, x, y, 8);
+    } else if (x == y) {
+        return x;
+    } else if (to == y) {
+        a64_ins_element(b, 3, to, 0, x, 0);
+    } else {
+        if (to != x)
+            a64_mov_v(b, to, x);
+        a64_ins_element(b, 3, to, 1, y, 1);
+    }
+    return to;
+}
+
 bool lower_VPERMQ(struct lower_context *cx, const struct x64_insn *insn)
 {
-    unsigned order = (unsigned)insn->opd[2].value;
-    a64_vreg m = avx_source(cx, insn, &insn->opd[1]);
-    for (unsigned i = 0; i < 4; i++, order >>= 2)
-        a64_ins_element(cx->b, 3, i < 2 ? AVX_LOW : AVX_HIGH, i & 1, order & 2 ? AVX_M_HIGH : m, order & 1);
-    a64_mov_v(cx->b, insn->opd[0].reg, AVX_LOW);
-    avx_high_write(cx, insn->opd[0].reg, AVX_HIGH);
+    unsigned order = (unsigned)insn->opd[2].value & 0xff, vd = insn->opd[0].reg;
+    a64_vreg m = source_for(cx, insn, &insn->opd[1], order & 0xaa), part[4], high;
+    for (unsigned i = 0; i < 4; i++)
+        part[i] = order >> 2 * i & 2 ? AVX_M_HIGH : m;
+    high = two_elements(cx, AVX_HIGH, part[2], order >> 4 & 1, part[3], order >> 6 & 1);
+    avx_high_write(cx, vd, high);
+    a64_vreg low = two_elements(cx, (a64_vreg)vd, part[0], order & 1, part[1], order >> 2 & 1);
+    if (low != vd)
+        a64_mov_v(cx->b, (a64_vreg)vd, low);
     return true;
 }
 bool lower_VPERMPD(struct lower_context *cx, const struct x64_insn *insn) { return lower_VPERMQ(cx, insn); }

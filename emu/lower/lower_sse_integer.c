@@ -145,19 +145,15 @@ static void products(struct a64_buf *b, a64_vreg n, a64_vreg m, void (*emit)(str
     emit(b, A64_8H, 17, n, m);
 }
 
-VECTOR(PMULHW)
-{
-    (void)extra;
-    products(cx->b, n, m, a64_smull_v);
-    a64_uzp2(cx->b, A64_8H, vd, 16, 17);
-}
-
-VECTOR(PMULHUW)
-{
-    (void)extra;
-    products(cx->b, n, m, a64_umull_v);
-    a64_uzp2(cx->b, A64_8H, vd, 16, 17);
-}
+#define X(name, emitter) \
+    VECTOR(name) \
+    { \
+        (void)extra; \
+        products(cx->b, n, m, a64_##emitter); \
+        a64_uzp2(cx->b, A64_8H, vd, 16, 17); \
+    }
+X(PMULHW, smull_v) X(PMULHUW, umull_v)
+#undef X
 
 VECTOR(PMADDWD)
 {
