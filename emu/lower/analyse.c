@@ -16,7 +16,7 @@ enum { AHEAD_INSNS = 16 };              // how far code outside of the region is
 
 struct effect { uint16_t read, back, observed, killed; };
 
-static struct effect effect_of(const struct lower_context *cx, const struct x64_insn *insn, lower_function *function)
+static inline struct effect effect_of(const struct lower_context *cx, const struct x64_insn *insn, lower_function *function)
 {
     const struct x64_op_info *info = x64_op_info(insn->op);
     bool segment = insn->operand_count && insn->opd[0].kind == X64_OPD_SEG && insn->opd[0].access & X64_WRITE;
