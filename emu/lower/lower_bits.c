@@ -55,7 +55,7 @@ bool lower_bit_test(struct lower_context *cx, const struct x64_insn *insn)
             a64_lslv(b, s, mask, mask, position);
         }
     } else if (memory) {
-        m = lower_tso(cx) && insn->prefixes & X64_P_LOCK ? lower_mem_register(lower_address_register(cx, insn)) : lower_address(cx, insn, log2);
+        m = (lower_tso(cx) && insn->prefixes & X64_P_LOCK) || lower_is_atomic(cx, insn) ? lower_mem_register(lower_address_register(cx, insn)) : lower_address(cx, insn, log2);
     }
     if (write && lower_is_atomic(cx, insn)) {
         static const enum lower_atomic atomics[] = { ATOMIC_SET, ATOMIC_CLEAR, ATOMIC_XOR };

@@ -391,6 +391,7 @@ static bool unaligned(ucontext_t *u, const struct lower_point *p)
     u->uc_mcontext.pstate = (u->uc_mcontext.pstate & 0x0fffffff) | nzcv;
     struct lower_config usual = config;
     config.model = MODEL_PLAIN;
+    config.features.lse = false;
     config.max_instructions = 1;
     u->uc_mcontext.pc = translate(rip, true);
     config = usual;
