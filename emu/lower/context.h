@@ -166,16 +166,21 @@ struct lower_block {
     uint16_t loop_insns;
     uint8_t  end;                   // enum lower_end
     bool     entry;                 // may be entered from outside
+    bool     keeps, leaf;           // of owed.c: it needs neither x10 nor x30; and leads to such a RET
     uint8_t  x87_depth;             // 1 and the x87 stack registers in use at its start, as its first predecessor leaves them; 0: not known
     bool     reached, again;        // of facts.c and width.c: what they say of its start is that of some way into it; it has changed
     uint8_t  width[16];             // at its start: bits from this one on are zero in the x64 register (width.h)
     struct lower_facts facts;
 };
 
+// `is`: x10 and x30 are a shadow entry that is not made yet (owed.c). `sure`: the return address is as the call has put it, at rsp + at.
+struct lower_owed { bool is, sure; int16_t at; };
+
 // What is true where control goes from one place to another; of a version: what it needs of who comes (join.c: state_fits).
 struct lower_state {
     struct lower_flags flags;
     struct lower_constants constants;
+    struct lower_owed owed;
 };
 
 // One emission of a block, for one state at its start (join.c).
@@ -187,6 +192,7 @@ struct lower_version {
     uint32_t depends;
     bool     emitted;
     bool     enters;                // the region's entry at the block
+    bool     called;                // paired calls of the region enter here
     bool     head;                  // a branch leads back to it
 };
 
@@ -259,6 +265,9 @@ struct lower_context {
     struct lower_sum sum;
     uint8_t width[A64_SP + 1];      // so far (width.h)
     struct lower_flags flags;
+    struct lower_owed owed;
+    bool owes_nothing;              // there were too few temporaries: shadow entries are made at once
+    bool starved;                   // so it was, while one was owed
     struct lower_lazy lazies[LOWER_LAZIES];
     unsigned lazy_count;
     uint64_t settle_rip;            // the address of the instruction before which lazy registers get their values
@@ -435,11 +444,19 @@ int  lower_join(struct lower_context *cx, int block);           // for control t
 int  lower_join_fall(struct lower_context *cx, int block);      // the same for falling into it: perhaps one more, to save a branch
 int  lower_join_find(struct lower_context *cx, int block);      // the same without emitting code; -1: there is none
 int  lower_join_canonical(struct lower_context *cx, int block);
+int  lower_join_called(struct lower_context *cx, int block);    // the version for paired calls, with the shadow entry owed
 bool lower_join_fits(const struct lower_context *cx, int block);        // whether lower_join would not emit code
 uint32_t lower_join_label(struct lower_context *cx, int version);       // to branch to
 // Whether constants that it wants are not held; those of them that the block being left had at its start.
 bool lower_join_lost(const struct lower_context *cx, int block, struct lower_constants *lost);
 int  lower_join_next(struct lower_context *cx);                 // one that is not emitted yet, in the order of addresses; -1: none
+
+// ---- owed.c: shadow entries that are made late, or never
+int  lower_owed_begin(struct lower_context *cx);                // the block that calls enter with one owed; -1: none
+bool lower_owed_takes(const struct lower_context *cx, const struct lower_insn *insn);   // it can be owed meanwhile
+void lower_owed_after(struct lower_context *cx, const struct x64_insn *insn);           // the instruction has been lowered
+void lower_owed_pay(struct lower_context *cx);                  // makes it, if it is owed; then x10 and x30 are free
+bool lower_owed_is_sure(const struct lower_context *cx);        // a RET here goes to x30 whatever it pops
 
 // ---- discover.c
 // The eight bytes at va, if they are known: the region assumes them from then on.
@@ -465,6 +482,7 @@ void lower_raise_divide(struct lower_context *cx, const struct lower_deferred *d
 void lower_deferred_insn(struct lower_context *cx, const struct lower_deferred *d);    // deferred: SVC_EMU_INSN, then back
 void lower_go(struct lower_context *cx, int block, uint64_t rip);       // canonical flags, then to a block or out of the region
 void lower_go_last(struct lower_context *cx, int block, uint64_t rip);  // the same at the end of a block: what is not there yet may follow
+void lower_shadow_push(struct lower_context *cx);               // the shadow entry from x10 and x30
 void lower_go_call(struct lower_context *cx, int back, uint64_t rip);   // BL to another region, x10 = return address; back: lower_block.back
 // To the address in `target` (x9, or a register of x64 code), which may be no user address: then the kernel runs the instruction, as if nothing of it
 // had been done; `popped` is what has been added to SP already. An indirect call pushes on the way, when the target is known to be good. Flags may

@@ -46,13 +46,14 @@ void lower_join_begin(struct lower_context *cx)
 // ---- states
 struct lower_state lower_state_now(const struct lower_context *cx)
 {
-    return (struct lower_state){ .flags = cx->flags, .constants = cx->constants };
+    return (struct lower_state){ .flags = cx->flags, .constants = cx->constants, .owed = cx->owed };
 }
 
 void lower_state_set(struct lower_context *cx, const struct lower_state *state)
 {
     cx->flags = state->flags;
     lower_constants_start(cx, &state->constants);
+    cx->owed = state->owed;
 }
 
 static struct lower_state canonical_state(const struct lower_context *cx)
@@ -68,7 +69,9 @@ static bool has_one_way_in(const struct lower_block *k)
 // Whether who comes with this state may enter the version.
 static bool state_fits(const struct lower_state *s, const struct lower_version *v, const struct lower_block *k)
 {
-    return lower_flags_fit(&s->flags, &v->state.flags, k->live_in) && lower_constants_fit(&s->constants, &v->state.constants);
+    const struct lower_owed *has = &s->owed, *wants = &v->state.owed;
+    bool owed = has->is == wants->is && (!wants->sure || (has->sure && has->at == wants->at));
+    return owed && lower_flags_fit(&s->flags, &v->state.flags, k->live_in) && lower_constants_fit(&s->constants, &v->state.constants);
 }
 
 // Whether it can be entered with the constants that are held now.
@@ -124,6 +127,8 @@ static bool may_grow(const struct lower_context *cx, const struct lower_block *k
 {
     if (has_one_way_in(k))
         return true;
+    if (cx->owed.is && !k->leaf)
+        return false;
     if (cx->config->verify || versions_of(cx, k) >= VERSIONS)
         return false;
     uint32_t budget = k->loop_head >= 0 ? cx->loop_budget : cx->join_budget;
@@ -142,6 +147,15 @@ int lower_join_canonical(struct lower_context *cx, int block)
 {
     int v = find_version(cx, block, canonical_state(cx));
     return v >= 0 ? v : new_version(cx, block, canonical_state(cx));
+}
+
+int lower_join_called(struct lower_context *cx, int block)
+{
+    struct lower_state state = canonical_state(cx);
+    state.owed = (struct lower_owed){ .is = true, .sure = true };
+    int v = new_version(cx, block, state);
+    cx->work->versions[v].called = true;
+    return v;
 }
 
 bool lower_join_fits(const struct lower_context *cx, int block)
@@ -171,6 +185,10 @@ int lower_join(struct lower_context *cx, int block)
     int v = lower_join_find(cx, block);
     if (v >= 0)
         return v;
+    if (cx->owed.is) {
+        lower_owed_pay(cx);
+        return lower_join(cx, block);
+    }
     lower_flags_canonical(cx, cx->work->blocks[block].live_in);
     return lower_join_canonical(cx, block);
 }

@@ -84,7 +84,8 @@ struct lower_assumption { uint64_t va, value; bool ec; };
 // the same access again with exact state (lower_chain.c, lower_x87.c, lower_string.c). exact: the state is so already, but the processor's is
 // another: the instruction would have come further.
 // lazy: general registers whose values are not in their places (lower_recover_registers).
-struct lower_point { uint64_t rip, lazy; uint32_t offset; uint32_t recipe; uint32_t retry; int16_t rsp; bool exact; };
+// owed: x10 and x30 are a shadow entry that is not made yet (owed.c).
+struct lower_point { uint64_t rip, lazy; uint32_t offset; uint32_t recipe; uint32_t retry; int16_t rsp; bool exact, owed; };
 
 struct lower_result {
     // Buffers and capacities: the caller's. Counts: filled in.

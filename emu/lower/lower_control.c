@@ -156,6 +156,10 @@ static void bad_return(struct lower_context *cx, const struct lower_deferred *d)
 static void return_slowly(struct lower_context *cx, const struct lower_deferred *d)
 {
     lower_flags_canonical(cx, X64_ARITH_FLAGS);
+    if (cx->owed.is) {                  // now it is as any other is: taken
+        lower_owed_pay(cx);
+        a64_add_imm(cx->b, A64_X, 14, 14, 16);
+    }
     a64_reg t = lower_temp(cx);
     struct lower_deferred *bad = lower_defer(cx, bad_return);
     bad->value = d->value;
@@ -168,6 +172,7 @@ static void return_slowly(struct lower_context *cx, const struct lower_deferred 
 bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
 {
     uint64_t extra = insn->operand_count ? (uint16_t)insn->opd[0].value : 0;
+    bool sure = lower_owed_is_sure(cx);
     lower_constants_forget(cx);
     lower_claim(cx, 9);
     if (cx->returning) {
@@ -178,11 +183,20 @@ bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
         lower_pop(cx, 8, 9);
         cx->rsp += (int32_t)extra;
         lower_stack_settle(cx);
+    } else if (sure) {                  // x9 is only for who is found to go elsewhere (run/svc.c): no memory order
+        a64_ldr_post(cx->b, 3, A64_ZERO, 9, A64_SP, 8);
+        if (extra)
+            lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra);
     } else if (extra) {
         lower_load(cx, 3, A64_ZERO, 9, lower_mem_register(A64_SP));
         lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra + 8);
     } else {
         lower_pop(cx, 8, 9);
+    }
+    if (sure) {
+        lower_order_flush(cx);
+        a64_ret(cx->b, 30);
+        return true;
     }
     if (!cx->config->stub_return) {
         lower_go_indirect(cx, 9, extra + 8, NULL);
@@ -191,11 +205,13 @@ bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
     // What is in the shadow entry is a user address.
     struct lower_deferred *slow = lower_defer(cx, return_slowly);
     slow->value = extra + 8;
-    a64_ldp(cx->b, A64_X, A64_POST, 10, 11, 14, 16);        // CTX_SHADOW_POP
-    a64_sub_reg(cx->b, A64_X, 10, 10, 9, A64_LSL, 0);
-    lower_cbnz(cx, A64_X, 10, slow->label);
+    bool owed = cx->owed.is;
+    if (!owed)
+        a64_ldp(cx->b, A64_X, A64_POST, 10, 11, 14, 16);    // CTX_SHADOW_POP
+    a64_sub_reg(cx->b, A64_X, owed ? 11 : 10, 10, 9, A64_LSL, 0);
+    lower_cbnz(cx, A64_X, owed ? 11 : 10, slow->label);
     lower_order_flush(cx);
-    a64_ret(cx->b, 11);
+    a64_ret(cx->b, owed ? 30 : 11);
     return true;
 }
 

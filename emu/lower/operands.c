@@ -11,11 +11,13 @@ a64_reg lower_temp(struct lower_context *cx)
 {
     const a64_reg *order = temps[cx->config->verify];
     unsigned count = cx->loose ? 7 : 9;
-    while (cx->temps < count && lower_is_locked(cx, order[cx->temps]))
+    while (cx->temps < count && (lower_is_locked(cx, order[cx->temps]) || (cx->owed.is && (order[cx->temps] == 10 || order[cx->temps] == 30))))
         cx->temps++;
     if (cx->temps >= count) {
-        cx->b->bad = true;          // a lowering function wants more than there are
-        return order[0];
+        if (!cx->owed.is)
+            cx->b->bad = true;      // a lowering function wants more than there are
+        cx->starved = true;
+        return order[1];
     }
     lower_take(cx, order[cx->temps]);
     lower_width_set(cx, order[cx->temps], 64);

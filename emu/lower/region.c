@@ -75,7 +75,7 @@ void lower_point_at(struct lower_context *cx, uint64_t rip)
 {
     struct lower_result *r = cx->result;
     struct lower_point p = { .rip = rip, .offset = cx->b->count * 4, .recipe = lower_recipe(&cx->flags), .rsp = (int16_t)cx->rsp,
-                             .lazy = lower_lazy_recipe(cx) };
+                             .lazy = lower_lazy_recipe(cx), .owed = cx->owed.is };
     if (r->point_count && r->points[r->point_count - 1].offset == p.offset) {
         r->points[r->point_count - 1] = p;      // the instruction before it emitted nothing
         return;
@@ -96,6 +96,7 @@ void lower_point_here(struct lower_context *cx)
 void lower_svc(struct lower_context *cx, unsigned immediate)
 {
     lower_order_flush(cx);
+    lower_owed_pay(cx);
     lower_flags_canonical(cx, X64_ARITH_FLAGS);
     lower_point_here(cx);
     (cx->config->trap_by_brk ? a64_brk : a64_svc)(cx->b, immediate);
@@ -143,7 +144,7 @@ void lower_deferred_insn(struct lower_context *cx, const struct lower_deferred *
 }
 
 // ---- leaving
-static void shadow_push(struct lower_context *cx)
+void lower_shadow_push(struct lower_context *cx)
 {
     a64_stp(cx->b, A64_X, A64_PRE, 10, 30, 14, -16);        // CTX_SHADOW_PUSH
 }
@@ -167,6 +168,7 @@ static void rectify(struct lower_context *cx, const struct lower_deferred *d)
 static void leave(struct lower_context *cx, uint64_t rip, bool paired)
 {
     const struct lower_block *k = cx->block;
+    lower_owed_pay(cx);
     if (cx->source->is_ec(cx->source->context, rip)) {
         lower_const(cx, 9, rip);
         lower_go_indirect(cx, 9, 0, NULL);
@@ -278,7 +280,7 @@ static void not_found(struct lower_context *cx, const struct lower_deferred *d)
         d->push(cx, &d->insn->x);
     return_there(cx, d);
     if (d->calls)
-        shadow_push(cx);
+        lower_shadow_push(cx);
     uint64_t stub = d->calls && config->stub_call ? config->stub_call : config->stub_indirect;
     lower_order_flush(cx);
     a64_b(cx->b, (int64_t)(stub - (config->code_va + cx->b->count * 4ull)));
@@ -544,15 +546,16 @@ static void entry(struct lower_context *cx, const struct lower_block *k, uint32_
 static void call_entry_away(struct lower_context *cx, const struct lower_deferred *d)
 {
     cx->result->entries[d->value].call = cx->b->count * 4;
-    shadow_push(cx);
+    lower_shadow_push(cx);
     lower_b(cx, d->back);
 }
 
-// Where paired calls of the region's address enter: one word before it, or out of line if the code before falls into it.
+// Where paired calls of the region's address enter, if they have no version of their own: one word before it, or out of line if the code before
+// falls into it.
 static uint32_t call_entry(struct lower_context *cx, const struct lower_version *version, bool fallen_into)
 {
     const struct lower_block *k = cx->block;
-    if (k->rip != cx->requested || !version->enters || !cx->config->stub_return)
+    if (k->rip != cx->requested || k->leaf || !version->enters || !cx->config->stub_return)
         return LOWER_NO_CALL;
     if (fallen_into) {
         struct lower_deferred *d = lower_defer(cx, call_entry_away);
@@ -562,7 +565,7 @@ static uint32_t call_entry(struct lower_context *cx, const struct lower_version 
     }
     uint32_t call = cx->b->count * 4;
     lower_point_at(cx, k->rip);
-    shadow_push(cx);
+    lower_shadow_push(cx);
     return call;
 }
 
@@ -596,6 +599,8 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     lower_point_at(cx, k->rip);
     if (enters && !cx->config->verify)
         entry(cx, k, call);
+    if (!k->leaf)
+        lower_owed_pay(cx);
     unsigned stack_run = 0, done = lower_count_loop(cx, k) ? k->count : 0;
     for (unsigned j = 0; j < done; j++)
         facts_after(cx, &cx->work->insns[k->first + j]);
@@ -605,9 +610,16 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         const struct lower_insn *insn = &cx->work->insns[k->first + j];
         if (!stack_run && lower_lazy_take(cx, insn)) {
             facts_after(cx, insn);
+            lower_owed_after(cx, &insn->x);
             continue;
         }
+        if (cx->owed.is && !lower_owed_takes(cx, insn)) {
+            cx->insn = insn;
+            lower_owed_pay(cx);
+        }
         if (!stack_run && j + 1 < k->count && lower_lazy_set(cx, insn)) {
+            lower_owed_after(cx, &insn[0].x);
+            lower_owed_after(cx, &insn[1].x);
             j++;
             continue;
         }
@@ -620,6 +632,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         if (stack_run) {
             if (!lower_instruction(cx, insn))
                 return;
+            lower_owed_after(cx, &insn->x);
             if (!--stack_run)
                 lower_stack_settle(cx);
             continue;
@@ -628,12 +641,15 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             lower_two(cx, insn);
             lower_width_after(cx, &insn[0].x);
             lower_width_after(cx, &insn[1].x);
-            if (!cx->returning)
+            lower_owed_after(cx, &insn[0].x);
+            if (!cx->returning) {
+                lower_owed_after(cx, &insn[1].x);
                 j++;
+            }
             continue;
         }
-        unsigned run = lower_x87(cx, k, j);
-        if (!run)
+        unsigned run = cx->owed.is ? 0 : lower_x87(cx, k, j);
+        if (!run && !cx->owed.is)
             run = lower_chain(cx, insn, k->count - j);
         if (run) {
             for (unsigned i = 0; i < run; i++)
@@ -645,9 +661,11 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         if (!lower_instruction(cx, insn))
             return;
         lower_lazy_after(cx, insn);
+        lower_owed_after(cx, &insn->x);
         if (cx->done_too == insn + 1) {
             lower_facts_after(&cx->facts, insn + 1);
             lower_width_after(cx, &insn[1].x);
+            lower_owed_after(cx, &insn[1].x);
             j++;
         }
         cx->x87_depth = (uint8_t)lower_x87_depth_after(&insn->x, cx->x87_depth);
@@ -730,15 +748,15 @@ static void tail(struct lower_context *cx)
         }
 }
 
-enum lower_status lower_region(const struct lower_config *config, const struct code_source *source, uint64_t rip,
-                               struct lower_result *result)
+static enum lower_status region(const struct lower_config *config, const struct code_source *source, uint64_t rip,
+                                struct lower_result *result, bool owes_nothing, bool *starved)
 {
     struct lower_work *work = result->work;
     struct a64_buf buf = { .code = result->code, .capacity = result->code_capacity };
     struct lower_context cx = {
         .config = config, .source = source, .result = result, .work = work, .b = &buf,
         .labels = { .offset = work->label_offsets, .capacity = LOWER_LABELS, .fixups = work->fixups, .fixup_capacity = LOWER_FIXUPS },
-        .max_insns = config->max_instructions ? config->max_instructions : LOWER_DEFAULT_INSNS,
+        .max_insns = config->max_instructions ? config->max_instructions : LOWER_DEFAULT_INSNS, .owes_nothing = owes_nothing,
     };
     if (cx.max_insns > LOWER_INSNS)
         cx.max_insns = LOWER_INSNS;
@@ -757,6 +775,7 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
     for (uint32_t i = 0; i < cx.block_count; i++)
         if (work->blocks[i].entry)
             work->versions[lower_join_canonical(&cx, (int)i)].enters = true;
+    int leaf = lower_owed_begin(&cx), called = leaf >= 0 ? lower_join_called(&cx, leaf) : -1;
     lower_versions(&cx);
     if (!cx.block_count) {
         // Bytes are there but make no instruction: the kernel decodes them again and raises.
@@ -777,6 +796,7 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
         }
     }
     tail(&cx);
+    *starved = cx.starved;
     if (buf.bad)
         return LOWER_DEFECT;
     if (buf.full || cx.full || cx.labels.full || !a64_labels_resolve(&cx.labels, &buf))
@@ -788,6 +808,8 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
             result->entries[i] = result->entries[0];
             result->entries[0] = e;
         }
+    if (called >= 0)
+        result->entries[0].call = work->versions[called].offset;
     result->code_count = buf.count;
     result->first = cx.first;
     result->last = cx.last;
@@ -796,4 +818,12 @@ enum lower_status lower_region(const struct lower_config *config, const struct c
     for (uint32_t i = 0; i < cx.insn_count; i++)
         result->x64_bytes += work->insns[i].x.length;
     return LOWER_OK;
+}
+
+enum lower_status lower_region(const struct lower_config *config, const struct code_source *source, uint64_t rip,
+                               struct lower_result *result)
+{
+    bool starved = false;
+    enum lower_status status = region(config, source, rip, result, false, &starved);
+    return starved ? region(config, source, rip, result, true, &starved) : status;
 }

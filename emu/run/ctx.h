@@ -72,6 +72,9 @@
 // is 16 bytes, {x64 return address, address of the translation there}. A CALL whose return is in its own region makes one, a RET takes the
 // newest and goes to its code if the address is that of the stack; what does not fit (longjmp, unwinding, a return address that
 // was changed) is found out by EMU_STUB_RETURN. Entries are hints: whatever is in them or in x14, only this thread's own x64 code suffers.
+// A call comes to the callee's call entry with the two in x10 and x30. It makes the entry there, or, on its way to a RET that is near, later or never
+// (emu/lower/owed.c). Such a RET leaves the address of the stack in x9 and goes to x30, if it has found that to be right or knows it. If the code at
+// x30 dies meanwhile, the kernel puts EMU_STUB_DISPATCH there. When an exception is delivered they are lost: one RET looks for its entry, then.
 // Memory of a thread, from the CPU area down: an unusable page, the stack, an unusable page. Its top entries never match.
 #define CTX_SHADOW_BYTES    0x10000
 #define CTX_SHADOW_GAP      0x1000     // each of the unusable pages

@@ -53,16 +53,17 @@ static void barrier(void)
 
 // An ordered store into a page with translations makes them invalid first, as any store does: true when that killed the
 // region it is in. Nothing has been written then.
-static bool hits_own_code(struct emu_process *p, const struct region *region, uint64_t address, unsigned bytes)
+static bool hits_own_code(struct emu_process *p, struct trap_frame *frame, uint64_t address, unsigned bytes)
 {
+    uint64_t pc = frame->elr;
     aspace_fault(p->as, address, ACCESS_WRITE);             // what cannot be written is found by the store itself
     aspace_fault(p->as, address + bytes - 1, ACCESS_WRITE);
-    return region->dead && !region->once;
+    emu_retry(p, frame);
+    return frame->elr != pc;
 }
 
 // No lock held: the store may call the watch hook. EMU_EXCEPTION: it faults at frame->far, *wrote: it is a store. EMU_NOT_MINE: no such access.
-static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *frame, const struct region *region, uint32_t word,
-                                   bool *wrote)
+static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *frame, uint32_t word, bool *wrote)
 {
     for (unsigned i = 0; i < sizeof ordered_forms / sizeof *ordered_forms; i++) {
         const struct ordered *form = &ordered_forms[i];
@@ -71,12 +72,8 @@ static enum emu_outcome do_ordered(struct emu_process *p, struct trap_frame *fra
         unsigned bytes = 1u << (word >> 30), rn = word >> 5 & 31, rt = word & 31;
         int64_t offset = form->offset ? (int64_t)((uint64_t)word << 43) >> 55 : 0;      // imm9, bits 20:12
         uint64_t address = (rn == 31 ? frame->sp : frame->x[rn]) + (uint64_t)offset, value = 0, done;
-        if (!form->load && hits_own_code(p, region, address, bytes)) {
-            uint64_t pc = frame->elr;
-            emu_retry(p, frame);
-            if (frame->elr != pc)
-                return EMU_RESUME;
-        }
+        if (!form->load && hits_own_code(p, frame, address, bytes))
+            return EMU_RESUME;
         barrier();
         if (form->load) {
             done = aspace_read(p->as, address, &value, bytes, ACCESS_READ);
@@ -139,7 +136,7 @@ enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, 
         return EMU_NOT_MINE;
     uint64_t pc = frame->elr;
     bool wrote = false;
-    enum emu_outcome ordered = do_ordered(p, frame, region, word, &wrote);
+    enum emu_outcome ordered = do_ordered(p, frame, word, &wrote);
     if (ordered == EMU_RESUME) {
         note_unaligned(p, pc, point->rip);
         return EMU_RESUME;

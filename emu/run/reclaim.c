@@ -283,6 +283,9 @@ void emu_interrupt(struct emu_process *p, struct trap_frame *frame, uva_t cpu_ar
     if (p->hot.used)
         versions_cool(p);
     if (*swept != p->deaths) {
+        const struct lower_point *point = region ? region_point(region, frame->elr) : NULL;
+        if (point)
+            shadow_forget_owed(p, frame, point);
         shadow_sweep(p, cpu_area);
         *swept = p->deaths;
     }

@@ -195,6 +195,8 @@ void shadow_repair(struct emu_process *p, struct trap_frame *frame, uva_t cpu_ar
 void shadow_empty(struct emu_process *p, struct trap_frame *frame);        // of the thread; with or without the lock
 void shadow_forget(struct emu_process *p, uint64_t base, uint64_t bytes);  // entries of all threads that lead there
 void shadow_forget_thread(struct emu_process *p, uva_t cpu_area, uint64_t base, uint64_t bytes);
+// The thread is stopped at the point: if it has one in its registers that leads into dead code, that is no entry any more.
+void shadow_forget_owed(struct emu_process *p, struct trap_frame *frame, const struct lower_point *point);
 void shadow_sweep(struct emu_process *p, uva_t cpu_area);                   // entries of one thread that lead into dead code
 
 // table.c: the branch target table of the process's floating-point model

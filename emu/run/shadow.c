@@ -133,3 +133,11 @@ void shadow_sweep(struct emu_process *p, uva_t cpu_area)
 {
     strike(p, cpu_area, in_dead_code, NULL);
 }
+
+void shadow_forget_owed(struct emu_process *p, struct trap_frame *frame, const struct lower_point *point)
+{
+    if (!point->owed || !in_dead_code(p, frame->x[30], NULL))
+        return;
+    frame->x[10] = none.guest;
+    frame->x[30] = fp_dispatcher(p, frame);     // which a RET that does not compare comes to, with its target in x9
+}

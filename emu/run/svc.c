@@ -243,8 +243,10 @@ enum emu_outcome emu_svc(struct emu_process *p, struct trap_frame *frame, uint16
 static enum emu_outcome retry_locked(struct emu_process *p, struct trap_frame *frame)
 {
     struct region *region = state_region(p, frame->elr);
-    const struct lower_point *point = region && region->dead && !region->once ? region_point(region, frame->elr) : NULL;
-    if (!point || shadow_is_access(*(uint32_t *)cache_pointer(region->cache, frame->elr)))
+    const struct lower_point *point = region ? region_point(region, frame->elr) : NULL;
+    if (point)
+        shadow_forget_owed(p, frame, point);
+    if (!point || !region->dead || region->once || shadow_is_access(*(uint32_t *)cache_pointer(region->cache, frame->elr)))
         return EMU_NOT_MINE;
     if (point->retry && !point->exact) {
         frame->elr = region->code_va + point->retry;

@@ -400,7 +400,11 @@ const char *order_ways(const struct lower_result *r, const struct order_operatio
     struct walk w = { .r = r, .operation = operation, .operations = operations, .each = each, .context = context };
     struct way y = { .at = r->entries[0].offset / 4, .exclusive = -1, .last = -1, .own = OWN };
     y.thread.operations = operations;
+    struct way called = y;
     go(&w, &y);
+    called.at = r->entries[0].call / 4;
+    if (r->entries[0].call != LOWER_NO_CALL && r->code[called.at] != CTX_SHADOW_PUSH)       // code of its own (emu/lower/owed.c)
+        go(&w, &called);
     *rip = w.wrong_rip;
     return w.wrong;
 }

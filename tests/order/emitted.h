@@ -18,7 +18,7 @@ struct order_access order_decode(uint32_t word);
 // (CMPXCHG), M MFENCE, N nothing, A any accesses, S a REP MOVS or STOS.
 struct order_operation { uint64_t rip; char kind; uint8_t location; };
 
-// Calls `each` with every way through the region from its first entry to an exit; loops are taken once and left, and taken twice. 0 in *rip: everything
+// Calls `each` with every way through the region from its first entry, and from where calls enter, to an exit; loops are taken once and left, and taken twice. 0 in *rip: everything
 // is as the operations say, else where not.
 typedef void order_each(void *context, const struct order_thread *t);
 const char *order_ways(const struct lower_result *r, const struct order_operation *operation, unsigned operations, order_each *each, void *context,

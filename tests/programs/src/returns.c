@@ -82,10 +82,16 @@ static unsigned leaps(void)
 
 // ---- frames that are left by an exception; a return into memory that is gone
 static __thread struct place landing;
-static __thread uint64_t fault_address;
+static __thread uint64_t fault_address, mend, mend_skip;
 static LONG CALLBACK on_exception(EXCEPTION_POINTERS *e)
 {
     CONTEXT *c = e->ContextRecord;
+    if (mend) {
+        c->Rcx = mend;
+        *(uint64_t *)c->Rsp += mend_skip;
+        mend = 0;
+        return EXCEPTION_CONTINUE_EXECUTION;
+    }
     if (e->ExceptionRecord->ExceptionCode != (DWORD)STATUS_ACCESS_VIOLATION || !landing.rip)
         return EXCEPTION_CONTINUE_SEARCH;
     fault_address = c->Rip;
@@ -223,6 +229,91 @@ static unsigned turns(void)
     return tricks(5000) != 5000 * 0x11111ull;
 }
 
+// ---- leaves that do not return where they were called, or are not called, or return in the middle of what else happens
+FUNCTION(skips, "addq $2, (%rsp)\n\tret");
+FUNCTION(goes, "mov %rdx, (%rcx)\n\tret");
+FUNCTION(goes_pushed, "push %rbx\n\tmov %rdx, 8(%rsp)\n\tpop %rbx\n\tret");
+FUNCTION(goes_below, "sub $40, %rsp\n\tmov %rdx, 40(%rsp)\n\tadd $40, %rsp\n\tret");
+FUNCTION(goes_half, "push %rbx\n\tpush %rbx\n\tmov %dl, 16(%rsp)\n\tpop %rbx\n\tpop %rbx\n\tret");
+FUNCTION(goes_by_lea, "lea -8(%rsp), %rsp\n\tmov %rdx, 8(%rsp)\n\tlea 8(%rsp), %rsp\n\tret");
+FUNCTION(goes_by_push, "add $8, %rsp\n\tpush %rdx\n\tret");
+FUNCTION(takes, "ret $16");
+FUNCTION(idle, "ret");
+FUNCTION(keeps, "push %rbx\n\tsub $32, %rsp\n\tmov %rcx, 8(%rsp)\n\tmov 8(%rsp), %rbx\n\tlea 1(%rbx), %rax\n\tadd $32, %rsp\n\tpop %rbx\n\tret");
+FUNCTION(sometimes, "test %rcx, %rcx\n\tjz 1f\n\tpush %rcx\n\tdec %rcx\n\tcall sometimes\n\tpop %rcx\n\tadd %rcx, %rax\n\tret\n1:\txor %eax, %eax\n\tret");
+// NOT: two bytes that are not to be run; unlike UD2 they read no flags.
+extern uint64_t all_ends(uint64_t n);
+FUNCTION(all_ends, "mov %rcx, %r9\n\txor %eax, %eax\n"
+            "1:\tlea -8(%rsp), %r8\n\tcall skips\n\tnot %eax\n\tadd $1, %rax\n\tlea skips(%rip), %r11\n\tcall *%r11\n\tnot %eax\n\tadd $1, %rax\n\t"
+            "lea 2f(%rip), %rdx\n\tmov %r8, %rcx\n\tcall goes\n\tnot %eax\n2:\tadd $1, %rax\n\t"
+            "lea 3f(%rip), %rdx\n\tmov %r8, %rcx\n\tlea goes(%rip), %r11\n\tcall *%r11\n\tnot %eax\n3:\tadd $1, %rax\n\t"
+            "lea 4f(%rip), %rdx\n\tcall goes_pushed\n\tnot %eax\n4:\tadd $1, %rax\n\tlea 5f(%rip), %rdx\n\tcall goes_below\n\tnot %eax\n5:\tadd $1, %rax\n\t"
+            ".balign 64\n\tlea 6f(%rip), %rdx\n\tcall goes_half\n\tnot %eax\n6:\tadd $1, %rax\n\t"      // only the lowest byte differs
+            "lea 7f(%rip), %rdx\n\tcall goes_by_lea\n\tnot %eax\n7:\tadd $1, %rax\n\tlea 8f(%rip), %rdx\n\tcall goes_by_push\n\tnot %eax\n8:\tadd $1, %rax\n\t"
+            "lea 2f(%rip), %rdx\n\tpush %rdx\n\tjmp idle\n\tnot %eax\n2:\tadd $1, %rax\n\t"
+            "lea 3f(%rip), %rdx\n\tpush %rdx\n\tlea idle(%rip), %r11\n\tjmp *%r11\n\tnot %eax\n3:\tadd $1, %rax\n\t"
+            "push %rax\n\tpush %rax\n\tcall takes\n\tadd $1, %rax\n\t"
+            "push %rax\n\tmov $5, %ecx\n\tcall sometimes\n\tcmp $15, %rax\n\tpop %rax\n\tjne 9f\n\tadd $1, %rax\n\t"
+            "push %rax\n\tmov $41, %ecx\n\tcall keeps\n\tcmp $42, %rax\n\tpop %rax\n\tjne 9f\n\tadd $1, %rax\n\t"
+            "dec %r9\n\tjnz 1b\n\tret\n9:\tud2");
+static unsigned ends(void)
+{
+    return all_ends(2000) != 2000 * 14;
+}
+
+FUNCTION(peeks, "mov (%rcx), %rax\n\tret");
+FUNCTION(peeks_and_tells, "mov (%rcx), %rax\n\tmov %rax, (%rcx)\n\tret");
+extern uint64_t peek(uint64_t *p), peek_and_skip(uint64_t *p), peek_and_tell(uint64_t *p);
+FUNCTION(peek, "sub $40, %rsp\n\tcall peeks\n\tadd $40, %rsp\n\tlea 1(%rax), %rax\n\tret");
+FUNCTION(peek_and_skip, "sub $40, %rsp\n\tcall peeks\n\tnot %eax\n\tadd $40, %rsp\n\tlea 2(%rax), %rax\n\tret");
+FUNCTION(peek_and_tell, "sub $40, %rsp\n\tlea peeks_and_tells(%rip), %r11\n\tcall *%r11\n\tadd $40, %rsp\n\tlea 3(%rax), %rax\n\tret");
+static unsigned mended(void)                    // by an exception handler, which may change the return address, too
+{
+    unsigned wrong = 0;
+    uint64_t value;
+    for (uint64_t i = 0; i < 300; i++) {
+        uint64_t *from = noise((uint32_t)i) & 1 ? (uint64_t *)8 : &value;
+        value = i * 7;
+        mend = from != &value ? (uint64_t)&value : 0, mend_skip = 0;
+        wrong += peek(from) != i * 7 + 1;
+        mend = from != &value ? (uint64_t)&value : 0;
+        wrong += peek_and_tell(from) != i * 7 + 3;
+        mend = (uint64_t)&value, mend_skip = 2;
+        wrong += peek_and_skip((uint64_t *)8) != i * 7 + 2;
+    }
+    return wrong;
+}
+
+FUNCTION(pokes, "mov %r8d, (%rcx)\n\tret");
+extern uint32_t pokes(void *at, void *unused, uint32_t value);
+static unsigned poked(void)                     // the code to which the leaf returns
+{
+    // sub rsp, 40; call rdx; mov eax, imm32; add rsp, 40; ret
+    static const uint8_t indirect[] = { 0x48, 0x83, 0xec, 0x28, 0xff, 0xd2, 0xb8, 0, 0, 0, 0, 0x48, 0x83, 0xc4, 0x28, 0xc3 };
+    // sub rsp, 40; call 1f; mov eax, imm32; add rsp, 40; ret; and, here or in the next page, 1: mov [rcx], r8d; ret
+    static const uint8_t direct[] = { 0x48, 0x83, 0xec, 0x28, 0xe8, 0x0a, 0, 0, 0, 0xb8, 0, 0, 0, 0, 0x48, 0x83, 0xc4, 0x28, 0xc3, 0x44, 0x89, 0x01, 0xc3 };
+    enum { HERE = 64, NEXT = 128 };
+    unsigned wrong = 0;
+    for (uint32_t round = 0; round < 20; round++) {
+        uint8_t *page = VirtualAlloc(NULL, 8192, MEM_RESERVE | MEM_COMMIT, PAGE_EXECUTE_READWRITE);
+        memcpy(page, indirect, sizeof indirect);
+        memcpy(page + HERE, direct, sizeof direct);
+        memcpy(page + NEXT, direct, sizeof direct);
+        memcpy(page + NEXT + 5, &(uint32_t){ 4096 + 10 }, 4);
+        memcpy(page + NEXT + 4096 + 19, direct + 19, 4);
+        for (uint32_t i = 0; i < (round ? 3 : 200); i++) {
+            uint32_t value = noise(i + round);
+            wrong += ((uint32_t (*)(void *, void *, uint32_t))(void *)page)(page + 7, (void *)pokes, value) != value;
+            if (round & 1)
+                wrong += ((uint32_t (*)(void *, void *, uint32_t))(void *)(page + HERE))(page + HERE + 10, NULL, ~value) != ~value;
+            else
+                wrong += ((uint32_t (*)(void *, void *, uint32_t))(void *)(page + NEXT))(page + NEXT + 10, NULL, ~value) != ~value;
+        }
+        VirtualFree(page, 0, MEM_RELEASE);
+    }
+    return wrong;
+}
+
 // ---- functions that only pass flags on, while nobody in the process reads what they pass on
 extern uint64_t three_leaves(uint64_t a, uint64_t (*by)(uint64_t));
 FUNCTION(three_leaves, "push %rbx\n\tmov %rdx, %rbx\n\tcall *%rbx\n\tmov %rax, %rcx\n\tcall *%rbx\n\tmov %rax, %rcx\n\tcall *%rbx\n\t"
@@ -279,8 +370,9 @@ static unsigned flags(void)
 }
 
 static const struct { const char *name; unsigned (*run)(void); } parts[] = {
-    { "leaves", leaves }, { "deep", deep }, { "flags", flags }, { "leaps", leaps }, { "faults", faults }, { "gone", gone },
+    { "leaves", leaves }, { "deep", deep }, { "ends", ends }, { "mended", mended }, { "poked", poked }, { "flags", flags }, { "leaps", leaps }, { "faults", faults }, { "gone", gone },
     { "rewritten", rewritten }, { "strands", strands }, { "turns", turns },
+    { "ends again", ends }, { "mended again", mended }, { "poked again", poked },       // now that somebody reads flags
 };
 enum { PARTS = sizeof parts / sizeof *parts };
 
