@@ -115,6 +115,23 @@ TEST(a_fault_shows_exact_flags_in_each_version)
     EXPECT(first >= 1 && others == 1);
 }
 
+TEST(constants_of_a_loop_are_loaded_before_it)
+{
+    // xor edx, edx ; again: imul eax, eax, 0x19660d ; add eax, 0x3c6ef35f ; sub ecx, 1 ; jne again ; hlt
+    struct lower_result r = LOWER(0x31, 0xd2, 0x69, 0xc0, 0x0d, 0x66, 0x19, 0x00, 0x05, 0x5f, 0xf3, 0x6e, 0x3c, 0x83, 0xe9, 0x01, 0x75, 0xf0, 0xf4);
+    int loops = 0, loads = 0;
+    for (uint32_t i = 0; i < r.code_count; i++) {
+        loads += words[i] >> 24 == 0x58;                // LDR (literal), Arm ARM C6.2.183
+        int to = back_target(i);
+        if (to < 0)
+            continue;
+        loops++;
+        EXPECT_EQ(2, i - (uint32_t)to);                 // madd, subs, and the branch
+        EXPECT_EQ(2, loads);
+    }
+    EXPECT_EQ(1, loops);
+}
+
 TEST(versions_are_bounded)
 {
     // Joins in a row, each reached with two forms of the flags: test al, 1 ; je +3 ; add rcx, rdx   (64 times) ; hlt
