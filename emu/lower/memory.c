@@ -5,7 +5,7 @@
 // technique sheet found sound (I1 on v8.0, H4 with LRCPC, E3 with LRCPC and LSE): an access whose address is just a register
 // is LDAR or LDAPR / STLR; any other is LDR; DMB ISHLD / DMB ISHST; STR, which counts the same as add and LDAR. LRCPC2 adds a
 // signed 9-bit offset. What is often unaligned is of the second kind, too: LDAR and STLR fault there. Vector accesses are always of the second
-// kind. The barriers are in order.c, locked operations in lower_atomic.c.
+// kind. The barriers are in order.c (that of a load may come later, or not at all), locked operations in lower_atomic.c.
 #include "emu/lower/lazy.h"
 #include "emu/lower/verify.h"
 
