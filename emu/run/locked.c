@@ -23,14 +23,15 @@ static const struct ordered ordered_forms[] = {     // Arm ARM C6: size is bits 
     { 0x3fe00c00, 0x19000000, false, true  },       // STLUR
 };
 
-enum { UNALIGNED_OFTEN = 8, UNALIGNED_MOST = 65536 };
+enum { UNALIGNED_OFTEN = 4, UNALIGNED_MOST = 65536 };
 
 bool locked_unaligned(const struct code_cache *cache, uint64_t rip)
 {
-    return (uintptr_t)map_get(&cache->unaligned, rip) >= UNALIGNED_OFTEN;
+    return map_get(&cache->unaligned, rip);
 }
 
-// An access of the instruction was done here. If that happens often, it is translated anew.
+// An access of the instruction was done here. If that happens often, its region is translated anew, with plain accesses wherever one has been unaligned at
+// all: each of them would cost another translation, a plain access costs one instruction at most.
 static void note_unaligned(struct emu_process *p, uint64_t pc, uint64_t rip)
 {
     spin_lock(&emu_lock);
@@ -40,7 +41,7 @@ static void note_unaligned(struct emu_process *p, uint64_t pc, uint64_t rip)
         if (map->used >= UNALIGNED_MOST)
             map_clear(map);
         uintptr_t count = (uintptr_t)map_get(map, rip) + 1;
-        if (map_put(map, rip, (void *)count) && count == UNALIGNED_OFTEN)
+        if (map_put(map, rip, (void *)count) && count % UNALIGNED_OFTEN == 0)       // again in each region that has the instruction
             region_evict(region);
     }
     spin_unlock(&emu_lock);
