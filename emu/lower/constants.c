@@ -55,6 +55,8 @@ static int held_in(const struct lower_context *cx, enum a64_size s, uint64_t val
 
 static void forget(struct lower_context *cx, int keeper)
 {
+    if (cx->kept.holder == keepers[keeper])
+        lower_sum_forget(cx);
     cx->constants.id[keeper] = 0;
     for (uint32_t i = cx->deferred_open; i < cx->deferred_count; i++)
         cx->work->deferred[i].state.constants.id[keeper] = 0;
@@ -63,6 +65,7 @@ static void forget(struct lower_context *cx, int keeper)
 void lower_constants_forget(struct lower_context *cx)
 {
     cx->constants = (struct lower_constants){ 0 };
+    lower_sum_forget(cx);
 }
 
 void lower_constants_off(struct lower_context *cx)
@@ -91,14 +94,12 @@ void lower_claim(struct lower_context *cx, a64_reg r)
         cx->locked |= (uint8_t)(1u << keeper_of(r));
 }
 
-// What the next instruction needs of the one before it: the target of a RET, an address (lower_sse_memory.c).
-void lower_unlock(struct lower_context *cx, const struct lower_insn *insn)
+// What the next instruction needs of the one before it: the target of a RET.
+void lower_unlock(struct lower_context *cx)
 {
     cx->locked = 0;
     if (cx->returning)
         lower_claim(cx, 9);
-    if (cx->sum_by && cx->sum_by + 1 == insn)
-        lower_claim(cx, LOWER_SUM);
 }
 
 static void load(struct lower_context *cx, int keeper, unsigned id)
@@ -117,7 +118,7 @@ static int choose(const struct lower_context *cx)
     for (int i = 0; i < LOWER_KEEPERS; i++) {
         if (cx->locked >> i & 1 || lower_temp_in_use(cx, keepers[i]))
             continue;
-        if (!cx->constants.id[i])
+        if (!cx->constants.id[i] && cx->kept.holder != keepers[i])
             return i;
         if (cx->constants.id[i] != cx->block->keep.id[i] && (best < 0 || cx->constant_used[i] < cx->constant_used[best]))
             best = i;
@@ -148,9 +149,30 @@ a64_reg lower_constant(struct lower_context *cx, enum a64_size s, uint64_t value
     return keepers[k];
 }
 
+void lower_lock(struct lower_context *cx, a64_reg r)
+{
+    int k = keeper_of(r);
+    if (k < 0)
+        return;
+    cx->locked |= (uint8_t)(1u << k);
+    cx->constant_used[k] = ++cx->constant_clock;
+}
+
+a64_reg lower_keeper(struct lower_context *cx)
+{
+    int k = cx->config->verify ? -1 : choose(cx);
+    if (k < 0)
+        return A64_ZR;
+    forget(cx, k);
+    lower_lock(cx, keepers[k]);
+    lower_width_set(cx, keepers[k], 64);
+    return keepers[k];
+}
+
 // ---- labels within a block
 void lower_constants_bound(struct lower_context *cx, uint32_t label)
 {
+    lower_sum_forget(cx);
     uint32_t before = label;            // made before this label was
     bool known = false;
     for (uint32_t i = cx->deferred_open; i < cx->deferred_count; i++)
@@ -205,6 +227,7 @@ void lower_constants_bring(struct lower_context *cx, const struct lower_constant
 void lower_constants_start(struct lower_context *cx, const struct lower_constants *known)
 {
     cx->constants = *known;
+    lower_sum_forget(cx);
     for (int k = 0; k < LOWER_KEEPERS; k++)
         cx->constant_since[k] = 0;
 }

@@ -48,7 +48,6 @@
 #include "emu/run/ctx.h"
 #include "emu/x64/x64.h"
 
-enum { LOWER_SUM = 17 };                // a sum that is kept for the next instruction (lower_sse_memory.c)
 enum { LOWER_REG_LOOSE = 16 };          // register operand that stands for an immediate read from the code (verify.c)
 enum {
     LOWER_INSNS = 512, LOWER_BLOCKS = 256, LOWER_LABELS = 4096, LOWER_FIXUPS = 4096, LOWER_DEFERRED = 768, LOWER_LITERALS = 512, LOWER_VERSIONS = 1024, LOWER_PLACES = 1024,
@@ -104,6 +103,7 @@ struct lower_constants { uint16_t id[LOWER_KEEPERS]; };
 // ---- facts (facts.c): what is certain at a place whatever way led there
 struct lower_low { uint8_t bits, value; };      // the lowest `bits` bits of something are `value`
 struct lower_sum { uint8_t base, index, scale; struct lower_low low; };     // base + index * scale
+struct lower_kept { a64_reg holder, base, index; uint8_t shift; };          // base + (index << shift) is in `holder`; A64_ZR: none (sums.c)
 // Vector registers whose upper part is known to be zero: above 32 bits (all of those are in `doubles`, too), above 64 bits. lower_upper.c.
 struct lower_upper { uint16_t singles, doubles; };
 struct lower_facts {
@@ -261,8 +261,7 @@ struct lower_context {
     uint32_t bound;                 // where a label was bound last: what was emitted before need not have been executed (order.c)
     uint8_t loose;                  // its fields that are read at run time: in x30 and x6 until it is done
     struct lower_facts facts;       // before this instruction
-    const struct lower_insn *sum_by;    // the instruction that left a sum in a register for the next one (lower_sse_memory.c)
-    struct lower_sum sum;
+    struct lower_kept kept, sum_made;   // sum_made: by the instruction itself, in its destination
     uint8_t width[A64_SP + 1];      // so far (width.h)
     struct lower_flags flags;
     struct lower_owed owed;
@@ -331,8 +330,10 @@ static inline bool lower_upper_is_zero(const struct lower_upper *u, unsigned xmm
 // ---- constants.c
 a64_reg lower_constant(struct lower_context *cx, enum a64_size s, uint64_t value);  // of a W only the low 32 bits are right
 void lower_claim(struct lower_context *cx, a64_reg r);          // this instruction writes it
-void lower_unlock(struct lower_context *cx, const struct lower_insn *insn);     // which begins
+void lower_unlock(struct lower_context *cx);                    // another instruction begins
 void lower_take(struct lower_context *cx, a64_reg r);           // lower_temp does
+void lower_lock(struct lower_context *cx, a64_reg r);           // this instruction needs what is in it
+a64_reg lower_keeper(struct lower_context *cx);                 // to write, locked; A64_ZR: there is none to spare
 bool lower_is_locked(const struct lower_context *cx, a64_reg r);
 void lower_constants_forget(struct lower_context *cx);          // all of them
 void lower_constants_off(struct lower_context *cx);             // and none of these registers is touched until the next instruction
@@ -363,6 +364,14 @@ void lower_store_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, s
 void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt);      // memory first, then sp
 void lower_pop(struct lower_context *cx, unsigned bytes, a64_reg rt);       // rt must not be SP
 bool lower_tso(const struct lower_context *cx);
+
+// ---- sums.c
+// base + (index << shift), 64 bits, in a register to be read only: the one that holds it already, or a fresh one. index is no SP; shift 0 to 4.
+a64_reg lower_sum(struct lower_context *cx, a64_reg base, a64_reg index, unsigned shift);
+bool lower_sum_held(const struct lower_context *cx, a64_reg base, a64_reg index, unsigned shift);
+void lower_sum_note(struct lower_context *cx, a64_reg holder, a64_reg base, a64_reg index, unsigned shift);    // the instruction leaves it in its destination
+void lower_sum_after(struct lower_context *cx, uint16_t written);      // x64 registers have changed
+void lower_sum_forget(struct lower_context *cx);
 
 // ---- order.c: barriers under MODEL_TSO
 // Around a load: before it, with the registers of its address; behind it, with its result (A64_ZR: a vector register) and whether it is an acquire.

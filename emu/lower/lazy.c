@@ -150,6 +150,7 @@ static void settle(struct lower_context *cx, unsigned reg, uint16_t live, uint32
         emit(cx, d, l);
     }
     lower_width_set(cx, d, width_of(cx, l));
+    lower_sum_after(cx, (uint16_t)(1u << reg));
     drop(cx, l);
     cx->temps = 0;
 }
@@ -470,7 +471,7 @@ bool lower_lazy_set(struct lower_context *cx, const struct lower_insn *set)
             settle(cx, cx->lazies[i].reg, live, 0);
             i = ~0u;
         }
-    lower_unlock(cx, set);
+    lower_unlock(cx);
     lower_flags_protect(cx, 1u << d, set->live);
     cx->temps = cx->loose = 0;
     cx->live = set->live;

@@ -127,7 +127,11 @@ bool lower_lea(struct lower_context *cx, const struct x64_insn *insn)
     if (dst->size == 8 && m->address_size == 4 && d != A64_SP)
         in_place = true;                            // zero-extended by the W form
     if (in_place) {
+        struct lower_lazy l;
+        bool sum = s == A64_X && m->address_size == 8 && m->base < 16 && m->index < 16 && !m->disp && !lower_shifted(cx, m->index, &l);
         lower_effective_address(cx, m, d, s);
+        if (sum)
+            lower_sum_note(cx, d, lower_source(cx, m->base), lower_source(cx, m->index), lower_log2(m->scale));
         return true;
     }
     a64_reg t = lower_effective_address(cx, m, lower_temp(cx), A64_X);

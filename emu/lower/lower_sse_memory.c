@@ -9,42 +9,20 @@ static void misaligned(struct lower_context *cx, const struct lower_deferred *d)
     lower_svc(cx, SVC_EMU_TRAP);            // the kernel sees the address again and raises #GP
 }
 
-// The sum of base and index stays in SUM for the next instruction, if this one is a move, which needs no more than two temporaries: copies
-// have several operands around one sum.
-enum { SUM = LOWER_SUM };
-
-static bool is_move(const struct x64_insn *insn)
-{
-    switch (insn->op) {
-    case X64_MOVAPS: case X64_MOVAPD: case X64_MOVDQA: case X64_MOVUPS: case X64_MOVUPD: case X64_MOVDQU: case X64_MOVSS: case X64_MOVSD:
-    case X64_MOVD: case X64_MOVQ: case X64_MOVNTPS: case X64_MOVNTPD: case X64_MOVNTDQ:
-        return true;
-    default:
-        return false;
-    }
-}
-
-// base + index * scale in SUM; false: better another way.
-static bool index_sum(struct lower_context *cx, const struct x64_insn *insn, unsigned log2, bool checked)
+// base + index * scale in a register; A64_ZR: better another way. checked: the sum itself is wanted.
+static a64_reg index_sum(struct lower_context *cx, const struct x64_insn *insn, unsigned log2, bool checked)
 {
     const struct x64_mem *m = &insn->mem;
     if (m->base >= 16 || m->index == X64_REG_NONE || m->vsib || m->segment == X64_GS || m->address_size != 8 || cx->config->verify)
-        return false;
-    bool have = cx->sum_by && cx->sum_by + 1 == cx->insn && cx->sum.base == m->base && cx->sum.index == m->index && cx->sum.scale == m->scale;
-    if (!have) {
-        struct x64_mem bare = *m;
-        bool folds = m->disp == 0 && (m->scale == 1 || m->scale == 1u << log2);
-        if (!is_move(insn) || (folds && !checked))
-            return false;
-        bare.disp = 0;
-        lower_claim(cx, SUM);
-        lower_effective_address(cx, &bare, SUM, A64_X);
-    }
-    if (is_move(insn)) {
-        cx->sum_by = cx->insn;
-        cx->sum = (struct lower_sum){ .base = m->base, .index = m->index, .scale = m->scale };
-    }
-    return true;
+        return A64_ZR;
+    a64_reg base = lower_source(cx, m->base), index = lower_source(cx, m->index);
+    bool folds = m->disp == 0 && (m->scale == 1 || m->scale == 1u << log2);
+    bool near = a64_ldst_uimm_ok(log2, m->disp) || a64_ldst_simm_ok(m->disp);
+    if (!checked && !near)
+        return A64_ZR;
+    if (folds && !checked && !lower_sum_held(cx, base, index, lower_log2(m->scale)))
+        return A64_ZR;
+    return lower_sum(cx, base, index, lower_log2(m->scale));
 }
 
 struct lower_mem lower_sse_address(struct lower_context *cx, const struct x64_insn *insn, unsigned log2)
@@ -55,9 +33,8 @@ struct lower_mem lower_sse_address(struct lower_context *cx, const struct x64_in
     if (cx->config->verify)
         low = (struct lower_low){ 0, 0 };
     if (!(insn->form & X64_F_ALIGNED) || (low.bits >= bits && !(low.value & (bytes - 1)))) {
-        if (index_sum(cx, insn, log2, false))
-            return lower_mem_at(cx, lower_mem_register(SUM), log2, m->disp);
-        return lower_address(cx, insn, log2);
+        a64_reg sum = index_sum(cx, insn, log2, false);
+        return sum == A64_ZR ? lower_address(cx, insn, log2) : lower_mem_at(cx, lower_mem_register(sum), log2, m->disp);
     }
     if (low.value & (bytes - 1)) {
         lower_b(cx, lower_defer(cx, misaligned)->label);
@@ -77,8 +54,8 @@ struct lower_mem lower_sse_address(struct lower_context *cx, const struct x64_in
     } else if (m->index != X64_REG_NONE && m->segment == X64_SEGMENT_NONE && m->address_size == 8 && !away) {
         struct x64_mem bare = *m;
         bare.disp = 0;
-        a64_reg sum = SUM;
-        if (!index_sum(cx, insn, log2, true))
+        a64_reg sum = index_sum(cx, insn, log2, true);
+        if (sum == A64_ZR)
             sum = lower_effective_address(cx, &bare, lower_temp(cx), A64_X);
         a64_and_imm(cx->b, A64_W, t, sum, bytes - 1);
         mem = lower_mem_at(cx, lower_mem_register(sum), log2, m->disp);

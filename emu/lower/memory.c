@@ -148,8 +148,10 @@ struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *
     }
     if (index == A64_ZR)
         return with_offset(cx, base, m->disp, log2_bytes, own);
-    if (m->disp == 0 && base != A64_ZR && (shift == 0 || shift == log2_bytes))
+    if (m->disp == 0 && base != A64_ZR && (shift == 0 || shift == log2_bytes) && !(lower_tso(cx) && lower_sum_held(cx, base, index, shift)))
         return (struct lower_mem){ .base = base, .index = index, .scaled = shift != 0 };
+    if (!gs && base != A64_ZR && offset_ok(log2_bytes, m->disp))        // else the sum is changed in place: temporaries are scarce
+        return with_offset(cx, lower_sum(cx, base, index, shift), m->disp, log2_bytes, A64_ZR);
     if (own == A64_ZR)
         own = lower_temp(cx);
     if (base == A64_ZR)

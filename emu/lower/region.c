@@ -463,11 +463,11 @@ static bool resumes(const struct x64_insn *x)
 void lower_protect(struct lower_context *cx, const struct lower_insn *insn)
 {
     cx->temps = 0;
-    lower_unlock(cx, insn);
+    lower_unlock(cx);
     // A REP string instruction changes registers before it is over, so its own faults need the flags too.
     lower_flags_protect(cx, arm_registers(insn->writes), resumes(&insn->x) ? X64_ARITH_FLAGS : insn->live & ~insn->kills);
     cx->temps = 0;
-    lower_unlock(cx, insn);
+    lower_unlock(cx);
 }
 
 void lower_begin(struct lower_context *cx, const struct lower_insn *insn)
@@ -518,7 +518,7 @@ static void lower_two(struct lower_context *cx, const struct lower_insn *first)
 {
     const struct lower_insn *second = first + 1;
     cx->returning = second->x.op == X64_RET;
-    lower_unlock(cx, first);
+    lower_unlock(cx);
     cx->insn = first;
     cx->live = cx->returning ? first->live : second->live;
     cx->read = cx->returning ? first->read : second->read;
@@ -580,9 +580,9 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
     cx->mask = 0;
     cx->no_chain_before = 0;
     cx->x87_depth = k->x87_depth ? (uint8_t)(k->x87_depth - 1) : 0;
-    cx->sum_by = 0;
     cx->lazy_count = 0;
     cx->done_too = 0;
+    cx->sum_made.holder = A64_ZR;
     cx->deferred_open = cx->deferred_count;
     cx->locked = 0;
     version->emitted = true;
@@ -621,6 +621,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             lower_owed_after(cx, &insn[0].x);
             lower_owed_after(cx, &insn[1].x);
             j++;
+            lower_sum_after(cx, insn->writes | insn[1].writes);
             continue;
         }
         lower_lazy_before(cx, insn);
@@ -633,6 +634,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             if (!lower_instruction(cx, insn))
                 return;
             lower_owed_after(cx, &insn->x);
+            lower_sum_after(cx, insn->writes);
             if (!--stack_run)
                 lower_stack_settle(cx);
             continue;
@@ -641,6 +643,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             lower_two(cx, insn);
             lower_width_after(cx, &insn[0].x);
             lower_width_after(cx, &insn[1].x);
+            lower_sum_forget(cx);
             lower_owed_after(cx, &insn[0].x);
             if (!cx->returning) {
                 lower_owed_after(cx, &insn[1].x);
@@ -655,17 +658,19 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             for (unsigned i = 0; i < run; i++)
                 lower_width_after(cx, &insn[i].x);
             j += run - 1;
-            cx->sum_by = 0;         // who comes from doing it again may not have it
+            lower_sum_forget(cx);   // who comes from doing it again may not have it
             continue;
         }
         if (!lower_instruction(cx, insn))
             return;
         lower_lazy_after(cx, insn);
         lower_owed_after(cx, &insn->x);
+        lower_sum_after(cx, insn->writes);
         if (cx->done_too == insn + 1) {
             lower_facts_after(&cx->facts, insn + 1);
             lower_width_after(cx, &insn[1].x);
             lower_owed_after(cx, &insn[1].x);
+            lower_sum_after(cx, insn[1].writes);
             j++;
         }
         cx->x87_depth = (uint8_t)lower_x87_depth_after(&insn->x, cx->x87_depth);
@@ -721,7 +726,6 @@ static void tail(struct lower_context *cx)
         cx->deferred_open = cx->deferred_count;
         cx->block = d->block;
         cx->facts = (struct lower_facts){ 0 };
-        cx->sum_by = 0;
         lower_width_reset(cx);
         cx->order.owed = false;
         lower_bind(cx, d->label);
