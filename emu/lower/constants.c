@@ -58,8 +58,9 @@ static void forget(struct lower_context *cx, int keeper)
     if (cx->kept.holder == keepers[keeper])
         lower_sum_forget(cx);
     cx->constants.id[keeper] = 0;
-    for (uint32_t i = cx->deferred_open; i < cx->deferred_count; i++)
-        cx->work->deferred[i].state.constants.id[keeper] = 0;
+    for (uint32_t i = cx->deferred_open; i < cx->deferred_count; i++)       // but what has come back already was needed there
+        if (cx->labels.offset[cx->work->deferred[i].back] == A64_UNBOUND)
+            cx->work->deferred[i].state.constants.id[keeper] = 0;
 }
 
 void lower_constants_forget(struct lower_context *cx)
