@@ -116,7 +116,7 @@ static void load(struct lower_context *cx, int keeper, unsigned id)
 static int choose(const struct lower_context *cx)
 {
     int best = -1;
-    for (int i = 0; i < LOWER_KEEPERS; i++) {
+    for (int i = 0; i < LOWER_KEEPERS && !cx->sparing; i++) {
         if (cx->locked >> i & 1 || lower_temp_in_use(cx, keepers[i]))
             continue;
         if (!cx->constants.id[i] && cx->kept.holder != keepers[i])
@@ -360,9 +360,10 @@ void lower_constants_plan(struct lower_context *cx)
     for (uint32_t i = 0; i < cx->block_count; i++)
         cx->work->blocks[i].keep = (struct lower_constants){ 0 };
     struct loops l;
-    if (!cx->config->verify)
-        find_loops(cx, &l);
-    for (int head = 0; head < (int)cx->block_count && !cx->config->verify; head++) {
+    if (cx->config->verify || cx->sparing)
+        return;
+    find_loops(cx, &l);
+    for (int head = 0; head < (int)cx->block_count; head++) {
         int last = l.last[head], all = last;
         for (int i = head; i <= all; i++)       // with those that reach out of it
             all = l.last[i] > all ? l.last[i] : all;

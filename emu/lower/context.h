@@ -265,7 +265,7 @@ struct lower_context {
     uint8_t width[A64_SP + 1];      // so far (width.h)
     struct lower_flags flags;
     struct lower_owed owed;
-    bool owes_nothing;              // there were too few temporaries: shadow entries are made at once
+    bool sparing;              // there were too few temporaries: shadow entries are made at once, and nothing is kept in them
     bool starved;                   // so it was, while one was owed
     struct lower_lazy lazies[LOWER_LAZIES];
     unsigned lazy_count;

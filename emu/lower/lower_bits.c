@@ -33,13 +33,12 @@ bool lower_bit_test(struct lower_context *cx, const struct x64_insn *insn)
     if (!constant) {
         position = lower_read(cx, index);
         if (memory) {                               // the register may point far outside: whole elements are added to the address
-            a64_reg at = lower_temp(cx), element = lower_temp(cx);
-            a64_reg base = lower_address_register(cx, insn);
-            a64_sbfx(b, A64_X, element, position, log2 + 3, bits - (log2 + 3));
+            a64_reg at = lower_temp(cx), base = lower_address_register(cx, insn);       // temporaries are scarce with LOCK
+            a64_sbfx(b, A64_X, at, position, log2 + 3, bits - (log2 + 3));
             if (base == A64_SP)
-                a64_add_ext(b, A64_X, at, base, element, A64_UXTX, log2);
+                a64_add_ext(b, A64_X, at, base, at, A64_UXTX, log2);
             else
-                a64_add_reg(b, A64_X, at, base, element, A64_LSL, log2);
+                a64_add_reg(b, A64_X, at, base, at, A64_LSL, log2);
             if (insn->mem.address_size == 4)
                 a64_mov_reg(b, A64_W, at, at);
             m = lower_mem_register(at);

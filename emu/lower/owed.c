@@ -121,7 +121,7 @@ int lower_owed_begin(struct lower_context *cx)
 {
     for (uint32_t i = 0; i < cx->block_count; i++)
         cx->work->blocks[i].leaf = false;
-    if (!cx->config->stub_return || cx->config->verify || cx->owes_nothing)
+    if (!cx->config->stub_return || cx->config->verify || cx->sparing)
         return -1;
     find_leaves(cx);
     for (uint32_t i = 0; i < cx->block_count; i++)

@@ -753,14 +753,14 @@ static void tail(struct lower_context *cx)
 }
 
 static enum lower_status region(const struct lower_config *config, const struct code_source *source, uint64_t rip,
-                                struct lower_result *result, bool owes_nothing, bool *starved)
+                                struct lower_result *result, bool sparing, bool *starved)
 {
     struct lower_work *work = result->work;
     struct a64_buf buf = { .code = result->code, .capacity = result->code_capacity };
     struct lower_context cx = {
         .config = config, .source = source, .result = result, .work = work, .b = &buf,
         .labels = { .offset = work->label_offsets, .capacity = LOWER_LABELS, .fixups = work->fixups, .fixup_capacity = LOWER_FIXUPS },
-        .max_insns = config->max_instructions ? config->max_instructions : LOWER_DEFAULT_INSNS, .owes_nothing = owes_nothing,
+        .max_insns = config->max_instructions ? config->max_instructions : LOWER_DEFAULT_INSNS, .sparing = sparing,
     };
     if (cx.max_insns > LOWER_INSNS)
         cx.max_insns = LOWER_INSNS;
