@@ -173,6 +173,7 @@ void emu_thread_destroy(struct emu_process *p, uva_t cpu_area)
 // Nothing of the process leads into translations any more; the next branch translates anew.
 static void drop_all(struct emu_process *p)
 {
+    p->dropped = true;
     kill_all(&p->private_cache);
     shadow_forget(p, EMU_SHARED_FAST, EMU_SHARED_EXACT + 2 * EMU_SHARED_BYTES - EMU_SHARED_FAST);
     p->deaths++;

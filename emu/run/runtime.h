@@ -107,6 +107,7 @@ struct emu_process {
     enum fp_model fp_model;
     bool shares;                            // uses the shared cache of its models
     bool readers;                           // some code reads flags that a function returns
+    bool dropped;                           // all translations have died at once while threads may have been in them
     uint32_t shared_mapped[SHARED_CACHES];  // chunks of each mapped so far
     uint32_t private_mapped;
     struct code_cache private_cache;

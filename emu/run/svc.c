@@ -246,6 +246,8 @@ static enum emu_outcome retry_locked(struct emu_process *p, struct trap_frame *f
     const struct lower_point *point = region ? region_point(region, frame->elr) : NULL;
     if (point)
         shadow_forget_owed(p, frame, point);
+    if (point && p->dropped)            // the thread may be on its way through dead code, which has made entries since it died
+        shadow_sweep(p, frame->x[28]);
     if (!point || !region->dead || region->once || shadow_is_access(*(uint32_t *)cache_pointer(region->cache, frame->elr)))
         return EMU_NOT_MINE;
     if (point->retry && !point->exact) {
