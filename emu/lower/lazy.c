@@ -8,7 +8,7 @@
 static bool is_copy(const struct lower_lazy *l) { return l->kind == A64_LSL && !l->amount && !l->insert; }
 
 // Operations whose lowering asks lower_source and lower_shifted, and goes neither out of line nor into the kernel.
-static bool is_aware(const struct x64_insn *x)
+bool lower_is_plain(const struct x64_insn *x)
 {
     for (unsigned i = 0; i < x->operand_count; i++)
         if (x->opd[i].kind != X64_OPD_GPR && x->opd[i].kind != X64_OPD_GPR8_HIGH && x->opd[i].kind != X64_OPD_MEM && x->opd[i].kind != X64_OPD_IMM)
@@ -286,7 +286,7 @@ void lower_lazy_before(struct lower_context *cx, const struct lower_insn *insn)
         settle_registers(cx, live);
         return;
     }
-    if (!is_aware(x)) {
+    if (!lower_is_plain(x)) {
         settle_all(cx, live);
         return;
     }
@@ -440,7 +440,7 @@ bool lower_lazy_take(struct lower_context *cx, const struct lower_insn *insn)
 {
     const struct x64_operand *dst = &insn->x.opd[0];
     bool move = is_move(cx, &insn->x);
-    if (cx->config->verify || !(move || is_shift(insn->x.op)) || !is_aware(&insn->x) || !lower_is_low(dst) || dst->size < 4)
+    if (cx->config->verify || !(move || is_shift(insn->x.op)) || !lower_is_plain(&insn->x) || !lower_is_low(dst) || dst->size < 4)
         return false;
     uint16_t live = (insn->live & ~insn->kills) | insn->observes | insn->reads;
     begin(cx, insn, live);
@@ -456,7 +456,7 @@ bool lower_lazy_set(struct lower_context *cx, const struct lower_insn *set)
 {
     const struct lower_insn *extend = set + 1;
     const struct x64_operand *byte = &set->x.opd[0], *whole = &extend->x.opd[0], *from = &extend->x.opd[1];
-    if (cx->config->verify || set->x.op != X64_SETCC || extend->x.op != X64_MOVZX || !is_aware(&set->x) || !is_aware(&extend->x) || !lower_is_low(byte) ||
+    if (cx->config->verify || set->x.op != X64_SETCC || extend->x.op != X64_MOVZX || !lower_is_plain(&set->x) || !lower_is_plain(&extend->x) || !lower_is_low(byte) ||
         !lower_is_low(whole) || whole->size < 4 || !lower_is_low(from) || from->size != 1 || from->reg != byte->reg || whole->reg == byte->reg ||
         lower_value_width(cx, byte->reg) <= 8)
         return false;

@@ -8,12 +8,7 @@
 // compare. Without x86-TSO nobody else stores there. With it another thread may; but a load that finds the own store in the store buffer may come
 // before all that others do, unless there was a load after that store (Intel SDM vol. 3, 9.2.3.5): then the RET does look. Where return points may
 // read flags, x10 says so, and is compared.
-#include "emu/lower/context.h"
-
-static bool is_plain_operand(const struct x64_operand *o)
-{
-    return o->kind == X64_OPD_GPR || o->kind == X64_OPD_GPR8_HIGH || o->kind == X64_OPD_MEM || o->kind == X64_OPD_IMM;
-}
+#include "emu/lower/lazy.h"
 
 bool lower_owed_takes(const struct lower_context *cx, const struct lower_insn *insn)
 {
@@ -25,21 +20,9 @@ bool lower_owed_takes(const struct lower_context *cx, const struct lower_insn *i
         return true;
     if (x->op == X64_JMP)
         return k->end == END_JUMP && k->taken >= 0;
-    for (unsigned i = 0; i < x->operand_count; i++)
-        if (!is_plain_operand(&x->opd[i]))
-            return false;
-    switch (x->op) {
-    case X64_MOV: case X64_MOVZX: case X64_MOVSX: case X64_MOVSXD: case X64_LEA: case X64_ADD: case X64_SUB: case X64_CMP: case X64_AND:
-    case X64_OR: case X64_XOR: case X64_TEST: case X64_INC: case X64_DEC: case X64_NEG: case X64_NOT: case X64_IMUL2: case X64_IMUL:
-    case X64_CMOVCC: case X64_SETCC:
-        return true;
-    case X64_SHL: case X64_SHR: case X64_SAR: case X64_ROL: case X64_ROR:
-        return x->opd[1].kind == X64_OPD_IMM;
-    case X64_PUSH: case X64_POP:
-        return x->opsize == 8 && x->opd[0].kind != X64_OPD_MEM && x->opd[0].reg != X64_RSP;
-    default:
-        return false;
-    }
+    if (x->op == X64_PUSH || x->op == X64_POP)
+        return x->opsize == 8 && (lower_is_low(&x->opd[0]) || x->opd[0].kind == X64_OPD_IMM);
+    return lower_is_plain(x);
 }
 
 // Whether the store may hit the return address.
