@@ -145,8 +145,7 @@ a64_reg lower_constant(struct lower_context *cx, enum a64_size s, uint64_t value
         lower_const(cx, t, value);
         return t;
     }
-    cx->locked |= (uint8_t)(1u << k);
-    cx->constant_used[k] = ++cx->constant_clock;
+    lower_lock(cx, keepers[k]);
     return keepers[k];
 }
 

@@ -365,6 +365,9 @@ void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt);      // m
 void lower_pop(struct lower_context *cx, unsigned bytes, a64_reg rt);       // rt must not be SP
 bool lower_tso(const struct lower_context *cx);
 
+// ---- lower_bits.c
+void lower_count_ones(struct lower_context *cx, enum a64_size s, a64_reg d, a64_reg r);    // d = the ones in r; uses v16
+
 // ---- sums.c
 // base + (index << shift), 64 bits, in a register to be read only: the one that holds it already, or a fresh one. index is no SP; shift 0 to 4.
 a64_reg lower_sum(struct lower_context *cx, a64_reg base, a64_reg index, unsigned shift);

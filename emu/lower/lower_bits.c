@@ -116,6 +116,19 @@ bool lower_bit_scan(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
+void lower_count_ones(struct lower_context *cx, enum a64_size s, a64_reg d, a64_reg r)
+{
+    struct a64_buf *b = cx->b;
+    if (cx->config->features.cssc) {
+        a64_cnt(b, s, d, r);
+        return;
+    }
+    a64_fmov_from_general(b, s, 16, r);
+    a64_cnt_v(b, A64_8B, 16, 16);
+    a64_addv(b, A64_8B, 16, 16);
+    a64_fmov_to_general(b, A64_W, d, 16);
+}
+
 bool lower_popcnt(struct lower_context *cx, const struct x64_insn *insn)
 {
     struct a64_buf *b = cx->b;
@@ -123,14 +136,7 @@ bool lower_popcnt(struct lower_context *cx, const struct x64_insn *insn)
     enum a64_size s = lower_size(dst->size);
     a64_reg source = dst->size == 2 ? lower_read_zero(cx, &insn->opd[1]) : lower_read(cx, &insn->opd[1]);
     a64_reg d = lower_destination(cx, dst);
-    if (cx->config->features.cssc) {
-        a64_cnt(b, s, d, source);
-    } else {
-        a64_fmov_from_general(b, s, 16, source);
-        a64_cnt_v(b, A64_8B, 16, 16);
-        a64_addv(b, A64_8B, 16, 16);
-        a64_fmov_to_general(b, A64_W, d, 16);
-    }
+    lower_count_ones(cx, s, d, source);
     lower_write(cx, dst, d);
     if (cx->live & X64_ARITH_FLAGS) {               // only ZF may be set; SF cannot come out
         a64_reg from = lower_is_low(dst) ? lower_gpr(dst->reg) : X24;

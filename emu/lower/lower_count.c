@@ -60,14 +60,7 @@ bool lower_count_loop(struct lower_context *cx, const struct lower_block *k)
     d->value = l.count_bytes | l.bytes << 4;
     a64_reg ones = lower_temp(cx), most = lower_temp(cx);
     lower_cbz(cx, s, b, d->label);
-    if (cx->config->features.cssc) {
-        a64_cnt(buf, s, ones, b);
-    } else {
-        a64_fmov_from_general(buf, s, 16, b);
-        a64_cnt_v(buf, A64_8B, 16, 16);
-        a64_addv(buf, A64_8B, 16, 16);
-        a64_fmov_to_general(buf, A64_W, ones, 16);
-    }
+    lower_count_ones(cx, s, ones, b);
     a64_add_reg(buf, lower_size(l.count_bytes), n, n, ones, A64_LSL, 0);
     a64_mov_const(buf, s, most, s == A64_X ? ~0ull >> 1 : 0x7fffffff);
     a64_clz(buf, s, t, b);
