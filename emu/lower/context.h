@@ -364,6 +364,7 @@ void lower_store_v(struct lower_context *cx, unsigned log2_bytes, a64_vreg vt, s
 void lower_push(struct lower_context *cx, unsigned bytes, a64_reg rt);      // memory first, then sp
 void lower_pop(struct lower_context *cx, unsigned bytes, a64_reg rt);       // rt must not be SP
 bool lower_tso(const struct lower_context *cx);
+a64_reg lower_add_index(struct lower_context *cx, a64_reg base, a64_reg index, unsigned shift, a64_reg into);   // into = base + (index << shift), 64 bits
 
 // ---- lower_bits.c
 void lower_count_ones(struct lower_context *cx, enum a64_size s, a64_reg d, a64_reg r);    // d = the ones in r; uses v16

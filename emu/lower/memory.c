@@ -14,8 +14,7 @@ bool lower_tso(const struct lower_context *cx)
     return cx->config->model == MODEL_TSO;
 }
 
-// base (+ index << shift), 64 bits, into a fresh register or base itself.
-static a64_reg add_index(struct lower_context *cx, a64_reg base, a64_reg index, unsigned shift, a64_reg into)
+a64_reg lower_add_index(struct lower_context *cx, a64_reg base, a64_reg index, unsigned shift, a64_reg into)
 {
     if (base == A64_SP)
         a64_add_ext(cx->b, A64_X, into, base, index, A64_UXTX, shift);
@@ -144,7 +143,7 @@ struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *
         if (base == A64_ZR)
             base = 18;
         else
-            base = own = add_index(cx, base, 18, 0, lower_temp(cx));
+            base = own = lower_add_index(cx, base, 18, 0, lower_temp(cx));
     }
     if (index == A64_ZR)
         return with_offset(cx, base, m->disp, log2_bytes, own);
@@ -157,7 +156,7 @@ struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *
     if (base == A64_ZR)
         a64_lsl_imm(cx->b, A64_X, own, index, shift);
     else
-        add_index(cx, base, index, shift, own);
+        lower_add_index(cx, base, index, shift, own);
     return with_offset(cx, own, m->disp, log2_bytes, own);
 }
 
@@ -166,7 +165,7 @@ struct lower_mem lower_mem_at(struct lower_context *cx, struct lower_mem mem, un
     if (mem.index == A64_ZR)
         return with_offset(cx, mem.base, mem.offset + away, log2_bytes, A64_ZR);
     a64_reg t = lower_temp(cx);
-    add_index(cx, mem.base, mem.index, mem.scaled ? log2_bytes : 0, t);
+    lower_add_index(cx, mem.base, mem.index, mem.scaled ? log2_bytes : 0, t);
     return with_offset(cx, t, away, log2_bytes, t);
 }
 

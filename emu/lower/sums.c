@@ -26,11 +26,7 @@ a64_reg lower_sum(struct lower_context *cx, a64_reg base, a64_reg index, unsigne
         t = lower_temp(cx);
     else
         cx->kept = (struct lower_kept){ t, base, index, (uint8_t)shift };
-    if (base == A64_SP)
-        a64_add_ext(cx->b, A64_X, t, base, index, A64_UXTX, shift);
-    else
-        a64_add_reg(cx->b, A64_X, t, base, index, A64_LSL, shift);
-    return t;
+    return lower_add_index(cx, base, index, shift, t);
 }
 
 void lower_sum_note(struct lower_context *cx, a64_reg holder, a64_reg base, a64_reg index, unsigned shift)
