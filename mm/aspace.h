@@ -90,6 +90,10 @@ enum fault_kind aspace_fault(struct aspace *as, uva_t address, enum page_access 
 uint64_t aspace_read(struct aspace *as, uva_t from, void *to, uint64_t size, enum page_access access);
 uint64_t aspace_write(struct aspace *as, uva_t to, const void *from, uint64_t size);
 
+// The kernel's own stores of 8-byte words into a page range of an image whatever its protection; pages that are not private become so. to % 8 == 0.
+// Nobody is told (aspace_watch): data only. Returns the number of words done before the first page that cannot be had.
+uint64_t aspace_patch(struct aspace *as, uva_t to, const uint64_t *words, uint64_t count);
+
 // The frame behind a user page, committing it if need be; 0 if there is none. For the code watcher and address waits.
 pa_t     aspace_frame(struct aspace *as, uva_t address);
 

@@ -219,6 +219,31 @@ uint64_t aspace_write(struct aspace *as, uva_t to, const void *from, uint64_t si
     return pieces(as, to, size, ACCESS_WRITE, piece_write, (void *)from);
 }
 
+static bool word_patch(struct aspace *as, uva_t to, uint64_t word)
+{
+    const struct span *span = span_at(&as->spans, page_down(to));
+    if (!span || !(span->reservation->flags & REGION_IMAGE) || span->backing != BACKING_FRAMES)
+        return false;
+    pte_t *entry = ptab_find(&as->ptab, page_down(to));
+    if (!entry || !(*entry & PTE_FRAME))
+        return false;
+    if (!(*entry & PTE_OWNED) && ((*entry & PTE_WATCHED) || NT_ERROR(page_make_private(as, page_down(to), entry))))
+        return false;
+    uint64_t *at = (uint64_t *)((uint8_t *)frame_pointer(*entry & PTE_ADDRESS) + (to & PAGE_MASK));
+    __atomic_store_n(at, word, __ATOMIC_RELAXED);            // EL0 reads it meanwhile
+    return true;
+}
+
+uint64_t aspace_patch(struct aspace *as, uva_t to, const uint64_t *words, uint64_t count)
+{
+    uint64_t done = 0;
+    spin_lock(&as->lock);
+    while (done < count && address_check(to + 8 * done) == FAULT_RETRY && word_patch(as, to + 8 * done, words[done]))
+        done++;
+    spin_unlock(&as->lock);
+    return done;
+}
+
 pa_t aspace_frame(struct aspace *as, uva_t address)
 {
     pa_t frame = 0;

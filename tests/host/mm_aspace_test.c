@@ -384,6 +384,33 @@ TEST(image_pages_are_shared_until_written)
     space_end(as);
 }
 
+TEST(kernel_patches_images_alone)
+{
+    static const uint64_t words[3] = { 1, 2, 3 };
+    struct aspace *as = space(ASPACE_X64);
+    image_frames();
+    uva_t image = get(as, 0x140000000, PAGES(3), PAGE_EXECUTE_WRITECOPY, REGION_IMAGE);
+    EXPECT_EQ(STATUS_SUCCESS, aspace_map_frames(as, image, frames, 1, PAGE_READONLY, 0));
+    EXPECT_EQ(STATUS_SUCCESS, aspace_map_frames(as, image + PAGES(1), frames + 1, 1, PAGE_READWRITE, 0));
+    EXPECT_EQ(0x10, *fake_access(as, image, ACCESS_READ, NULL));
+    EXPECT_EQ(2, aspace_patch(as, image + PAGES(1) - 16, words, 3));                     // the second page is shared with others
+    EXPECT_EQ(0x10, *fake_access(as, image + PAGES(1) - 17, ACCESS_READ, NULL));
+    EXPECT_EQ(1, *(uint64_t *)fake_access(as, image + PAGES(1) - 16, ACCESS_READ, NULL));
+    EXPECT_EQ(0x11, *fake_access(as, image + PAGES(1), ACCESS_READ, NULL));
+    EXPECT_EQ(0x10, ((uint8_t *)frame_pointer(frames[0]))[PAGES(1) - 16]);              // a copy has been patched
+    EXPECT_EQ(FAULT_ACCESS_VIOLATION, touch(as, image, ACCESS_WRITE));
+    EXPECT_EQ(1, aspace_patch(as, image + PAGES(1) - 8, words + 2, 1));
+    EXPECT_EQ(3, *(uint64_t *)fake_access(as, image + PAGES(1) - 8, ACCESS_READ, NULL));
+    EXPECT_EQ(0, aspace_patch(as, image + PAGES(2), words, 1));
+    uva_t own = get(as, 0, PAGES(1), PAGE_READWRITE, REGION_COMMIT);
+    EXPECT_EQ(0, aspace_patch(as, own, words, 1));
+    EXPECT_EQ(0, aspace_patch(as, 0x10000, words, 1));
+    EXPECT_EQ(0, aspace_patch(as, 0xffff800000000000, words, 1));
+    space_end(as);
+    for (uint32_t i = 0; i < 8; i++)
+        EXPECT_EQ(1, frame_count(frames[i]));
+}
+
 TEST(kernel_regions_are_out_of_the_programs_reach)
 {
     struct aspace *as = space(ASPACE_X64);
