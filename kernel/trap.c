@@ -162,6 +162,10 @@ static void handle_el0(struct trap_frame *frame)
         return;
     }
     self->entries_fault++;
+    if ((class == EC_FETCH_ABORT || class == EC_PC_ALIGNMENT) && self->process->emu && emu_icall(self->process->emu, frame)) {
+        self->entries_fault--;                                  // the translator has counted it
+        return;
+    }
     switch (class) {
     case EC_FETCH_ABORT:
     case EC_DATA_ABORT:

@@ -55,6 +55,14 @@ void emu_retry(struct emu_process *p, struct trap_frame *frame);
 // EMU_EXCEPTION: converted, raise what the fault says, at frame->far if that has changed. EMU_NOT_MINE leaves the frame alone.
 enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area);
 
+// The loader has bound an ARM64EC image's imports: its regular import table, the auxiliary one and its copy, so many slots each. The process's own pages; bad ones
+// harm nothing else.
+status_t emu_bind_imports(struct emu_process *p, uva_t slots, uva_t auxiliary, uva_t copy, uint64_t count);
+
+// An instruction abort or a pc that is not aligned, before anything is made of it: if it is a call that ARM64EC code makes of x64 code, the frame becomes
+// such that it is done. No lock held.
+bool emu_icall(struct emu_process *p, struct trap_frame *frame);
+
 // An access violation of x64 code (the frame is in x64 state), with kind and address as arm64 saw them, becomes what the x64
 // processor says: a page fault of an instruction that writes its operand is one of writing though it may read first (SDM vol. 3
 // 4.7, W/R), pages are asked for in order, and what reaches out of the lower half of the address space is #GP.

@@ -3,23 +3,21 @@
 #include "emu/run/runtime.h"
 
 #include "kernel/log.h"
-#include "kernel/panic.h"
 #include <string.h>
-#include "mm/arm64/cache.h"
 #include "mm/heap.h"
 
 struct spinlock emu_lock = SPINLOCK(LOCK_EMU, "translator");
 struct emu_features emu_features;
 struct code_cache shared_caches[SHARED_CACHES];
 struct emu_process *emu_processes;
-static pa_t stub_frame, ret_frame;
+static pa_t ret_frame;
 
 static void watch_hook(struct aspace *as, uva_t page);
 
 status_t emu_init(void)
 {
     emu_features = emu_probe_features();
-    status_t status = frame_take(FRAME_CODE, &stub_frame);
+    status_t status = icall_init();
     if (!NT_ERROR(status))
         status = frame_take(FRAME_CODE, &ret_frame);
     for (unsigned i = 0; i < SHARED_CACHES && !NT_ERROR(status); i++)
@@ -27,9 +25,6 @@ status_t emu_init(void)
                             EMU_SHARED_BYTES);
     if (NT_ERROR(status))
         return status;
-    CHECK(emu_stubs_end - emu_stubs_start == PAGE_BYTES);
-    memcpy(frame_pointer(stub_frame), emu_stubs_start, PAGE_BYTES);
-    code_sync(frame_pointer(stub_frame), EMU_STUBS_BASE, PAGE_BYTES);
     memset(frame_pointer(ret_frame), 0xc3, 1);
     aspace_watch_hook = watch_hook;
     return STATUS_SUCCESS;
@@ -51,11 +46,9 @@ status_t emu_process_create(struct aspace *as, struct emu_process **out)
     if (!NT_ERROR(status))
         status = reserve(as, EMU_STUBS_BASE, 0x10000, REGION_EC);
     if (!NT_ERROR(status))
-        status = aspace_map_frames(as, EMU_STUBS_BASE, &stub_frame, 1, PAGE_EXECUTE_READ, REGION_EC | REGION_KERNEL);
-    if (!NT_ERROR(status))
         status = reserve(as, EMU_STUBS_EXACT, 0x10000, REGION_EC);
     if (!NT_ERROR(status))
-        status = aspace_map_frames(as, EMU_STUBS_EXACT, &stub_frame, 1, PAGE_EXECUTE_READ, REGION_EC | REGION_KERNEL);
+        status = icall_create(p);
     if (!NT_ERROR(status))
         status = aspace_map_frames(as, EMU_RET_BYTE, &ret_frame, 1, PAGE_EXECUTE_READ, REGION_KERNEL);
     if (!NT_ERROR(status))
@@ -101,6 +94,7 @@ void emu_process_destroy(struct emu_process *p)
     spin_unlock(&emu_lock);
     cache_destroy(&p->private_cache);
     map_clear(&p->watched);
+    imports_clear(p);
     map_clear(&p->fits);
     versions_clear(p);
     map_clear(&p->ec_targets);
@@ -257,6 +251,7 @@ static void watch_hook(struct aspace *as, uva_t page)
     struct emu_process *p = process_of(as);
     if (p) {
         map_remove(&p->watched, page);
+        imports_changing(p, page);
         invalidate_page(p, page);
     }
     if (!held)

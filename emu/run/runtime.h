@@ -108,6 +108,10 @@ struct emu_process {
     bool shares;                            // uses the shared cache of its models
     bool readers;                           // some code reads flags that a function returns
     bool dropped;                           // all translations have died at once while threads may have been in them
+    uint32_t import_tables, import_slots;   // how many
+    struct import_table *imports;           // imports.c
+    struct map import_pages;                // set of page addresses: what they lead to, or how, is in auxiliary import tables
+    uint8_t icalls;                         // calls of x64 code that the short checker has let pass (icall.c)
     uint32_t shared_mapped[SHARED_CACHES];  // chunks of each mapped so far
     uint32_t private_mapped;
     struct code_cache private_cache;
@@ -224,6 +228,8 @@ enum { WHOLE_REGION = 0 };
 // A translation that verifies of the code at rip, of at most so many instructions.
 enum emu_outcome translate_verified(struct emu_process *p, uint64_t rip, uint32_t instructions, struct region **out,
                                     struct exception *exception);
+// The hook is called before the page changes. A hot one (versions_hot) is watched for what happens to its mapping only: its translations look after stores themselves.
+bool translate_watch(struct emu_process *p, uint64_t page);
 bool translate_read(struct emu_process *p, uint64_t rip, uint8_t *bytes, uint32_t count);  // x64 code as it is now; false: not all of it
 
 // The same for a single step: every way out of it enters the kernel (step.c).
@@ -276,6 +282,15 @@ void     fp_leave(struct emu_process *p, const struct trap_frame *frame);   // a
 
 // Links of the stub page (stubs.S).
 extern const uint8_t emu_stubs_start[], emu_stubs_end[], emu_stub_enter_ec[], emu_stub_enter_ec_end[];
+extern const uint8_t emu_stub_short_check[], emu_stub_short_check_end[];
+
+// imports.c
+void imports_changing(struct emu_process *p, uint64_t page);        // the hook of a page
+void imports_clear(struct emu_process *p);
+
+// icall.c
+status_t icall_init(void);
+status_t icall_create(struct emu_process *p);       // maps the stubs into reservations for them
 
 // raise.c
 // The x64 instruction at rip, again; EMU_RESUME: decoded.

@@ -29,6 +29,14 @@ emu_stubs_start:
     b \target
     .endm
 
+    // x11 = target: EC code is known by its page's byte. What faults here has read 0 (emu_state).
+    .macro if_not_ec else
+    lsr x16, x11, #12
+    movz x17, #HIGH_BYTES, lsl #32
+    ldrb w16, [x17, x16]            // is_look_ec in svc.c knows its word
+    cbz w16, \else
+    .endm
+
     // enum emu_stub, in order
     slot stub_miss
     slot stub_dispatch
@@ -46,11 +54,8 @@ stub_ret:
     ret x11
     slot stub_x64_jump
     .balign 32
-stub_check_icall:                   // EC code is known by its page's byte. What faults here has read 0 (emu_state)
-    lsr x16, x11, #12
-    movz x17, #HIGH_BYTES, lsl #32
-    ldrb w16, [x17, x16]
-    cbz w16, not_ec
+stub_check_icall:                   // a process begins with another one here (icall.c)
+    if_not_ec not_ec
     ret
     slot stub_check_call
     slot stub_get_information
@@ -79,6 +84,14 @@ stub_call_ec:
     count_call 16
     cbnz w16, call_form
     br x11
+
+    slot stub_call_resolved
+
+    .global emu_stub_short_check, emu_stub_short_check_end
+emu_stub_short_check:               // stub_check_icall of a process that has hardly called x64 code (icall.c)
+    mov x9, x10
+    ret
+emu_stub_short_check_end:
 
 stub_miss:
     svc #SVC_EMU_MISS               // the kernel resumes at the target's code
@@ -321,10 +334,9 @@ call_unaligned:
     b stub_enter_ec
 emu_stub_enter_ec_end:
 
-// x11 = target, x10 = exit thunk. Out: x11 = EC code to call; x9 = x64 target when x11 is the exit thunk.
-// May change x9, x11, x16, x17 and flags only.
-// The slot of stub_check_icall has seen that it is no EC code.
-not_ec:
+// x11 = target that is no EC code, x10 = exit thunk. Before \go: x11 = EC code to call; x9 = x64 target when x11 is the exit thunk.
+// Where a stub of the import table leads is looked at \again. May change x9, x11, x16, x17 and flags only.
+    .macro resolve again, go:vararg
     lsr x16, x11, #47
     cbnz x16, 8f                    // non-canonical: let the emulator raise it
     tst x11, #15
@@ -340,7 +352,7 @@ not_ec:
     ldrsw x16, [x11, #10]
     add x11, x11, #14
     add x11, x11, x16
-    ret
+    \go
 6:  ldrh w16, [x11]
     movz w17, #0x25ff               // jmp [rip + disp32]
     cmp w16, w17
@@ -348,22 +360,35 @@ not_ec:
     ldrsw x16, [x11, #2]
     add x16, x16, #6
     ldr x11, [x11, x16]
-    b stub_check_icall
+    b \again
 8:  mov x9, x11
     mov x11, x10
-    ret
+    \go
+    .endm
+
+not_ec:
+    resolve stub_check_icall, ret
+
+// The call itself, of what the short checker has let pass. lr stays the caller's, for whoever unwinds from a fault here.
+stub_call_resolved:
+    resolve 1f, br x11
+1:  if_not_ec stub_call_resolved
+    br x11
 
 // x9 = EC body, x10 = exit thunk, x11 = its fast-forward sequence. Intact: x11 = body. Patched: x9 = sequence, x11 = thunk.
 stub_check_call:
     ldr x16, [x11]
     ldr x17, ffs_low
     cmp x16, x17
-    b.ne 8b
+    b.ne 1f
     ldrh w16, [x11, #8]
     movz w17, #0xe95d
     cmp w16, w17
-    b.ne 8b
+    b.ne 1f
     mov x11, x9
+    ret
+1:  mov x9, x11
+    mov x11, x10
     ret
 
     .balign 8

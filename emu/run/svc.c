@@ -314,6 +314,15 @@ static bool is_shadow_fault(const struct region *region, const struct trap_frame
     return word && is_data_abort(frame) && shadow_is_access(*word);
 }
 
+// The stubs' LDRB of a page's EC byte.
+static bool is_look_ec(const struct trap_frame *frame)
+{
+    enum { LDRB_W16_X17_X16 = 0x38706a30 };
+    uint64_t in_stubs = frame->elr - EMU_STUBS_BASE;
+    return in_stubs < (uint64_t)(emu_stubs_end - emu_stubs_start) && is_data_abort(frame)
+           && *(const uint32_t *)(emu_stubs_start + in_stubs) == LDRB_W16_X17_X16;
+}
+
 // A fault of two pushes or pops that are one access (emu/lower/lower_stack.c): the first of them is done here if it is not the one that
 // faults, and *point becomes the other's; else frame->far becomes where the first one faults.
 static void split_pair(struct emu_process *p, struct trap_frame *frame, const struct region *region, struct lower_point *point)
@@ -370,8 +379,8 @@ enum emu_outcome emu_state(struct emu_process *p, struct trap_frame *frame, uva_
         split_pair(p, frame, region, &at);
         state_to_x64(p, frame, &at);
         outcome = EMU_EXCEPTION;
-    } else if (frame->elr == EMU_STUB_ADDRESS(EMU_STUB_CHECK_ICALL) + 8 && is_data_abort(frame)) {
-        frame->x[16] = 0;                   // LDRB of the byte of a page that is none: not EC code
+    } else if (is_look_ec(frame)) {
+        frame->x[16] = 0;                   // the byte of a page that is none: not EC code
         frame->elr += 4;
         outcome = EMU_RESUME;
     } else if (in_enter_ec(frame->elr)) {

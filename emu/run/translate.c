@@ -44,8 +44,7 @@ static bool executable(struct emu_process *p, uint64_t page)
     return page < 1ull << 47 && !aspace_is_ec(p->as, page) && aspace_read(p->as, page, &byte, 1, ACCESS_EXECUTE) == 1;
 }
 
-// A hot page is watched for what happens to its mapping only: its translations look after stores themselves.
-static bool watch(struct emu_process *p, uint64_t page)
+bool translate_watch(struct emu_process *p, uint64_t page)
 {
     static char kinds[2];
     enum watch_kind kind = versions_hot(p, page) ? WATCH_MAPPING : WATCH_STORES;
@@ -67,7 +66,7 @@ static const uint8_t *reading_page(struct reading *r, uint64_t page)
     if (r->watch && !r->verify && versions_hot(r->p, page))
         return NULL;
     // Watched before it is read: a store that comes later finds the region in the map.
-    if (r->watch && !watch(r->p, page))
+    if (r->watch && !translate_watch(r->p, page))
         return NULL;
     pa_t frame = aspace_frame(r->p->as, page);
     if (!frame || (r->shared && frame_owner_of(frame) != FRAME_IMAGE))
@@ -115,7 +114,7 @@ static bool constant_at(struct emu_process *p, uint64_t va, uint64_t *value)
     uint64_t page = va & ~(PAGE_BYTES - 1);
     struct vm_info info;
     return va % 8 == 0 && page < 1ull << 47 && !NT_ERROR(aspace_query(p->as, page, &info)) && info.type == MEM_IMAGE
-           && aspace_code_page(p->as, page) == CODE_READ_ONLY && !versions_restless(p, page) && watch(p, page)
+           && aspace_code_page(p->as, page) == CODE_READ_ONLY && !versions_restless(p, page) && translate_watch(p, page)
            // Again: watched since, so what it is now it stays until the hook is called.
            && aspace_code_page(p->as, page) == CODE_READ_ONLY && aspace_read(p->as, va, value, 8, ACCESS_READ) == 8;
 }
@@ -219,7 +218,7 @@ static bool region_fits(struct emu_process *p, const struct region *region)
 {
     for (uint32_t i = 0; i < region->page_count; i++) {
         const struct region_page *page = &region->pages[i];
-        if (!executable(p, page->va) || aspace_frame(p->as, page->va) != page->frame || !watch(p, page->va))
+        if (!executable(p, page->va) || aspace_frame(p->as, page->va) != page->frame || !translate_watch(p, page->va))
             return false;
     }
     for (uint32_t i = 0; i < region->assumption_count; i++) {

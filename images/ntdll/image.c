@@ -80,6 +80,16 @@ void chpe_fill_cells(uint8_t *base) {
     }
 }
 
+// The image's imports are bound: the kernel puts EC functions into the table that EC code calls through, and looks after hooks.
+void chpe_imports_bound(uint8_t *base) {
+    uint32_t image_bytes = image_headers(base)->OptionalHeader.SizeOfImage, bytes;
+    const uint8_t *metadata = chpe_metadata(base), *slots = image_directory(base, IMAGE_DIRECTORY_ENTRY_IAT, &bytes);
+    if (!metadata || !slots) return;
+    uint32_t auxiliary = *(uint32_t *)(metadata + 0x2c), copy = *(uint32_t *)(metadata + 0x4c);
+    if (!auxiliary || !copy || (uint64_t)auxiliary + bytes > image_bytes || (uint64_t)copy + bytes > image_bytes) return;
+    SYS(imports_bound, slots, base + auxiliary, base + copy, bytes / 8);     // as good without
+}
+
 // A cookie that still has the linker's default value gets one of its own.
 void image_set_cookie(uint8_t *base) {
     uint32_t bytes, old;

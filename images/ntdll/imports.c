@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Exports and imports. Only the regular import address table is filled; the auxiliary one of EC images keeps its check
-// thunks, which read the regular slot at each call, so a program that patches its import table is obeyed.
+// Exports and imports. Only the regular import address table is filled here; of the auxiliary one of EC images the kernel takes care (emu/run/imports.c),
+// so that a program that patches its import table is obeyed.
 #include "images/ntdll/internal.h"
 
 static status_t forwarder_follow(struct module *m, const char *text, void **out) {
@@ -119,5 +119,6 @@ status_t module_resolve_imports(struct module *m) {
         status = bind(m, from, (uint64_t *)(m->base + lookup), (uint64_t *)(m->base + d[i].FirstThunk), die);
         if (NT_ERROR(status)) return status;
     }
+    if (PROCESS_IS_X64) chpe_imports_bound(m->base);
     return STATUS_SUCCESS;
 }

@@ -61,6 +61,7 @@ void *image_directory(const uint8_t *base, unsigned index, uint32_t *bytes);
 status_t image_unprotect(void *address, size_t bytes, uint32_t *old);
 void image_protect(void *address, size_t bytes, uint32_t old);
 void chpe_fill_cells(uint8_t *base);
+void chpe_imports_bound(uint8_t *base);
 void *chpe_arm64_records(uint8_t *base, uint32_t *bytes);        // unwind records of an EC image's arm64 code
 void image_set_cookie(uint8_t *base);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The program of the crossing tests; crossing.dll is the other side. In an Arm64 process everything is native and shows that
 // the cases themselves are right.
+#include "images/tests/checker.h"
 #include "images/tests/crossing.h"
 #include "images/tests/test.h"
 #if defined(__x86_64__) && !defined(__arm64ec__)
@@ -103,11 +104,15 @@ longs6 asm_tail_jump, asm_tail_return, asm_tail_import, own_longs6;
 int asm_return_by_jump(int x);
 int asm_stack_on_entry(void);
 int asm_hook(int x);
+int asm_odd(int x);
 
 static void own_nothing_much(void *argument) { *(volatile int *)argument += 1; }
 
 #ifdef __arm64ec__
 uint32_t ec_preserves(void (*f)(void *), void *argument);
+uint64_t ec_call_hoisted(int (*f)(int), int n);
+// Import slots: what EC code calls through, and the regular one.
+extern void *volatile __imp_lib_patchable, *volatile __imp_aux_lib_patchable, *volatile __imp_VirtualProtect;
 // ec_preserves calls ARM64EC code only; the address of an imported function is that of its x64 stub.
 static void to_callback(void *callback) { lib_call(callback); }
 static void to_x64(void *unused) { asm_trash(unused); }
@@ -135,6 +140,41 @@ static void registers(void)
 #endif
 }
 
+#ifdef __arm64ec__
+static uint64_t fault_count(void)
+{
+    struct process_counters counters = { 0 };
+    SYS(process_query, HANDLE_CURRENT_PROCESS, PROCESS_COUNTERS, &counters, sizeof counters);
+    return counters.entries_fault;
+}
+
+// First thing in the process, which has the short checker then: only some of so many calls may come to the kernel, and x64 code that is new
+// brings its own few.
+static void hoisted(void)
+{
+    CHECK(ec_call_hoisted(asm_odd, 10) == 65);
+    uint64_t before = fault_count();
+    CHECK(ec_call_hoisted(asm_odd, 1000) == 501500);
+    CHECK(ec_call_hoisted(asm_hook, 1000) == 1500500);
+    CHECK(fault_count() - before < 30);
+}
+
+// EC code calls imported EC functions straight, until the program writes into its import table.
+static void import_table(void)
+{
+    DWORD old;
+    void *straight = __imp_VirtualProtect, *was = __imp_aux_lib_patchable;
+    CHECK(VirtualProtect((void *)&__imp_aux_lib_patchable, sizeof(void *), PAGE_READWRITE, &old));
+    CHECK(__imp_VirtualProtect != straight);
+    __imp_aux_lib_patchable = (void *)asm_hook;
+    CHECK(lib_patchable(2) == 1002);
+    __imp_aux_lib_patchable = was;
+    CHECK(lib_patchable(2) == 3);
+    CHECK(VirtualProtect((void *)&__imp_aux_lib_patchable, sizeof(void *), old, &old));
+    CHECK(lib_patchable(2) == 3);
+}
+#endif
+
 static int stack_on_entry(int unused) { (void)unused; return asm_stack_on_entry(); }
 
 static void jumps(void)
@@ -149,6 +189,8 @@ static void jumps(void)
     CHECK(asm_tail_import(6, 5, 4, 3, 2, 1) == 6 * 3 + 25 + 28 + 33 + 26 + 17);
     CHECK(asm_return_by_jump(41) == 42);
     CHECK(lib_call_int(asm_return_by_jump, 41) == 84);
+    asm_target = (void *)asm_odd;
+    CHECK((uint64_t)asm_target % 4 == 1 && lib_call_int(asm_odd, 41) == 84);
     CHECK(asm_stack_on_entry() == 8);
     CHECK(lib_call_int(stack_on_entry, 0) == 16);
     CHECK(lib_call_int((int (*)(int))(void *)asm_stack_on_entry, 0) == 16);
@@ -214,11 +256,21 @@ static void faults(void)
     void *nowhere = lib_code_without_thunk();
     struct fault fault = try_fault((void (*)(void *))nowhere, NULL);
     CHECK(fault.code == (DWORD)EXCEPTION_ILLEGAL_INSTRUCTION && fault.at == (uint64_t)nowhere);
-    // ARM64EC code goes where no x64 code is.
-    struct callback wild[] = { { (void (*)(void *))0x10, NULL }, { (void (*)(void *))0x123456789000, NULL } };
-    for (int i = 0; i < 2; i++) {
-        fault = try_fault(lib_call, &wild[i]);
-        CHECK(fault.code == (DWORD)EXCEPTION_ACCESS_VIOLATION);
+    // ARM64EC code goes where no x64 code is: the checker has read there (kind 0), or x64 code would be fetched (kind 8).
+    static const struct { uint64_t target, kind, address; } wild[] = {
+        { 0, 0, 0 }, { 0x10, 0, 0x10 }, { 0x13, 0, 0x13 }, { 0x123456789000, 0, 0x123456789000 }, { 0x123456789001, 0, 0x123456789001 },
+        { 0x800000000000, 0, UINT64_MAX }, { 0xffff800000001000, 8, 0xffff800000001000 }, { (uint64_t)&library, 8, (uint64_t)&library },
+    };
+    for (unsigned i = 0; i < sizeof wild / sizeof *wild; i++) {
+        fault = try_fault(lib_call, &(struct callback){ (void (*)(void *))wild[i].target, NULL });
+        if (!CHECK(fault.code == (DWORD)EXCEPTION_ACCESS_VIOLATION && fault.kind == wild[i].kind && fault.address == wild[i].address))
+            print("  %x: %x kind %x at %x", wild[i].target, (uint64_t)fault.code, fault.kind, fault.address);
+    }
+    // What is to be the exit thunk is none, not even code.
+    void *thunks[] = { &library, (void *)asm_trash };
+    for (unsigned i = 0; i < 2; i++) {
+        fault = try_fault(lib_call_with_thunk, &(struct thunk_call){ (void *)asm_trash, thunks[i] });
+        CHECK(fault.code == (DWORD)EXCEPTION_ACCESS_VIOLATION && fault.kind == 8 && fault.address == (uint64_t)thunks[i]);
     }
 }
 #endif
@@ -227,16 +279,31 @@ int test_main(void)
 {
     library = GetModuleHandleA("crossing.dll");
     CHECK(library != NULL);
+#ifdef __arm64ec__
+    hoisted();
+#endif
+    threads();
     imports();
     every_way();
 #ifdef CROSSES
-    registers();
-    jumps();
-    hooks();
+    for (int round = 0; round < 2; round++) {
+        registers();
+        jumps();
+#ifdef __arm64ec__
+        void *straight = __imp_lib_patchable;
+        hooks();
+        CHECK(round || __imp_lib_patchable != straight);
+        if (!round)
+            import_table();
+#else
+        hooks();
+        faults();
 #endif
-#if defined(__x86_64__) && !defined(__arm64ec__)
-    faults();
-#endif
+        every_way();
+        lib_hold_short_checker();
+        hold_short_checker();
+    }
     threads();
+#endif
     return 0;
 }

@@ -19,5 +19,8 @@ CROSSING_API int lib_call_int(int (*f)(int), int x);
 CROSSING_API int lib_patchable(int x);
 CROSSING_API int lib_call_patchable(int x);
 CROSSING_API void lib_read(void *address);
+CROSSING_API void lib_hold_short_checker(void);      // checker.h
+struct thunk_call { void *target, *thunk; };
+CROSSING_API void lib_call_with_thunk(void *call);   // ARM64EC: calls the target, with that for an exit thunk
 // An ARM64EC function that nothing takes the address of: it has no entry thunk. Where it is, for those who go there anyway.
 CROSSING_API void *lib_code_without_thunk(void);

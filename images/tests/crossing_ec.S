@@ -72,3 +72,49 @@
     ret
     .weak_anti_dep ec_preserves
     .set ec_preserves, "#ec_preserves"
+
+// uint64_t ec_call_hoisted(int (*f)(int), int n): the sum of f(n), f(n - 1) ... f(1). The checker is read once, and x10 is used between it and the call, as
+// compilers do.
+    .globl "#ec_call_hoisted"
+    .def "#ec_call_hoisted"
+    .scl 2
+    .type 32
+    .endef
+    .balign 4
+"#ec_call_hoisted":
+    .seh_proc "#ec_call_hoisted"
+    stp x29, x30, [sp, #-48]!
+    .seh_save_fplr_x 48
+    stp x19, x20, [sp, #16]
+    .seh_save_regp x19, 16
+    stp x21, x22, [sp, #32]
+    .seh_save_regp x21, 32
+    .seh_endprologue
+    adrp x21, __os_arm64x_check_icall
+    ldr x21, [x21, :lo12:__os_arm64x_check_icall]
+    mov x19, x0
+    mov w20, w1
+    mov x22, #0
+1:  mov x11, x19
+    adrp x10, $iexit_thunk$cdecl$i8$i8
+    add x10, x10, :lo12:$iexit_thunk$cdecl$i8$i8
+    blr x21
+    mov x10, #-1
+    mov w0, w20
+    blr x11
+    add x22, x22, x0
+    subs w20, w20, #1
+    b.ne 1b
+    mov x0, x22
+    .seh_startepilogue
+    ldp x21, x22, [sp, #32]
+    .seh_save_regp x21, 32
+    ldp x19, x20, [sp, #16]
+    .seh_save_regp x19, 16
+    ldp x29, x30, [sp], #48
+    .seh_save_fplr_x 48
+    .seh_endepilogue
+    ret
+    .seh_endproc
+    .weak_anti_dep ec_call_hoisted
+    .set ec_call_hoisted, "#ec_call_hoisted"

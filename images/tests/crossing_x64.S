@@ -151,6 +151,14 @@ asm_stack_on_entry:
     and eax, 15
     ret
 
+// int asm_odd(int x): x + 1, at an address that no arm64 code may have.
+    .balign 16
+    int3
+    .globl asm_odd
+asm_odd:
+    lea eax, [rcx + 1]
+    ret
+
 // int asm_hook(int x): x + 1000.
     .globl asm_hook
 asm_hook:

@@ -2,6 +2,8 @@
 // crossing.dll: native code in both views.
 #define CROSSING_API __declspec(dllexport)
 #include "images/tests/crossing.h"
+#include "images/tests/checker.h"
+#define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 
 void lib_trash(void *unused)
@@ -23,6 +25,20 @@ void lib_call(void *callback)
 {
     struct callback *c = callback;
     c->f(c->argument);
+}
+
+void lib_hold_short_checker(void) { hold_short_checker(); }
+
+void lib_call_with_thunk(void *call)
+{
+#ifdef __arm64ec__
+    struct thunk_call *c = call;
+    register void *target __asm__("x11") = c->target, *thunk __asm__("x10") = c->thunk;
+    __asm__ volatile("blr %2\n blr x11" : "+r"(target), "+r"(thunk) : "r"(__os_arm64x_check_icall)
+                     : "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x9", "x12", "x15", "x16", "x17", "x30", "cc", "memory");
+#else
+    (void)call;
+#endif
 }
 
 void lib_read(void *address) { (void)*(volatile uint8_t *)address; }

@@ -102,6 +102,19 @@ void syscall_test(void)
     for (unsigned i = 0; i < sizeof large / sizeof *large; i++)
         CHECK((status_t)system_call(large[i], 1, 2, 3, 4, 5, 6) == (status_t)STATUS_INVALID_SYSTEM_SERVICE);
 #endif
+    // Nothing is written but into pages of images.
+    for (unsigned j = 0; j < sizeof bad / sizeof *bad; j++)
+        for (unsigned k = 0; k < 3; k++) {
+            uint64_t a[3] = { (uint64_t)good, (uint64_t)good + 64, (uint64_t)good + 128 };
+            a[k] = bad[j];
+            system_call(SYS_imports_bound, a[0], a[1], a[2], 8, 0, 0);
+            system_call(SYS_imports_bound, a[0], a[1], a[2], UINT64_MAX, 0, 0);
+        }
+    good[0] = good[1] = (uint64_t)GetProcAddress(GetModuleHandleA("kernel32.dll"), "Sleep");
+    uint64_t *own = (uint64_t *)two_pages;
+    own[0] = own[1] = good[8] = good[9] = EMU_STUBS_BASE;
+    system_call(SYS_imports_bound, (uint64_t)good, (uint64_t)own, (uint64_t)good + 64, 2, 0, 0);
+    CHECK(own[0] == EMU_STUBS_BASE && own[1] == EMU_STUBS_BASE);
     // Lengths that wrap around.
     CHECK((status_t)system_call(SYS_debug_print, (uint64_t)good, UINT64_MAX, 0, 0, 0, 0) < 0);
     CHECK((status_t)system_call(SYS_wait, 65, (uint64_t)good, 0, 0, 0, 0) < 0);

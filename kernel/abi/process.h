@@ -80,7 +80,7 @@ enum emu_stub {
     EMU_STUB_CALL_NO_REDIRECT = 2,    // value for __os_arm64x_dispatch_call_no_redirect cells
     EMU_STUB_RET = 3,                 // value for __os_arm64x_dispatch_ret cells
     EMU_STUB_X64_JUMP = 4,            // value for __os_arm64x_x64_jump (dispatch_fptr) cells
-    EMU_STUB_CHECK_ICALL = 5,         // value for __os_arm64x_dispatch_icall and ..._cfg cells
+    EMU_STUB_CHECK_ICALL = 5,         // value for __os_arm64x_dispatch_icall and ..._cfg cells; changes (emu/run/icall.c)
     EMU_STUB_CHECK_CALL = 6,          // value for __os_arm64x_dispatch_call cells
     EMU_STUB_GET_X64_INFORMATION = 7,
     EMU_STUB_SET_X64_INFORMATION = 8,
@@ -94,8 +94,9 @@ enum emu_stub {
     EMU_STUB_ENTER = 16,              // EMU_STUB_DISPATCH for a thread whose FPCR and FPSR are as native code has them; x28 = CPU area
     EMU_STUB_FIRST = 17,              // x9 = target, a user address, x13 = table; canonical flags
     EMU_STUB_ENTER_EC_CALL = 18,      // EMU_STUB_ENTER_EC for a call, which makes the shadow entry from x10 and x30
-    EMU_STUB_CALL_EC = 19,            // a call of EC code whose entry thunk is known (emu/run/stubs.S)
-    EMU_STUB_COUNT = 20,
+    EMU_STUB_CALL_EC = 19,            // a call of EC code whose entry thunk is known (emu/run/stubs.S); it takes two slots
+    EMU_STUB_CALL_RESOLVED = 21,      // ARM64EC code calls x11, which is no EC code; x10 = exit thunk (emu/run/icall.c)
+    EMU_STUB_COUNT = 22,
 };
 #define EMU_INFORMATION_CONTROL 0x100  // type of EMU_STUB_GET_X64_INFORMATION: MXCSR, but its flags may be rough; so it costs nothing
 #define EMU_STUB_ADDRESS(n) (EMU_STUBS_BASE + 32u * (n))

@@ -30,6 +30,7 @@ typedef uint64_t handle_t;                       // multiple of 4; 0 is none
     X(0x18, image_open,        3)  /* UTF-8 path, bytes, handle_t *: an image section from a boot file */ \
     X(0x19, image_map,         4)  /* image, process, uint64_t *base, uint64_t *size: the view that fits the process */ \
     X(0x1A, view_unmap,        2)  /* process, base */ \
+    X(0x1B, imports_bound,     4)  /* import table of an ARM64EC image, auxiliary one, its copy, slots: the kernel may fill the second */ \
     X(0x20, handle_close,      1)  \
     X(0x21, handle_duplicate,  5)  /* source process, handle, target process, rights (0: same), handle_t * */ \
     X(0x22, wait,              4)  /* count (1..64), const handle_t *, all (0/1), timeout -> STATUS_SUCCESS + index */ \

@@ -284,6 +284,12 @@ status_t sys_image_map(uint64_t handle, uint64_t target, uint64_t base, uint64_t
     return status;
 }
 
+status_t sys_imports_bound(uint64_t slots, uint64_t auxiliary, uint64_t copy, uint64_t count)
+{
+    struct process *process = thread_current()->process;
+    return process->emu ? emu_bind_imports(process->emu, slots, auxiliary, copy, count) : STATUS_NOT_SUPPORTED;
+}
+
 status_t sys_view_unmap(uint64_t target, uint64_t base)
 {
     struct process *process;
