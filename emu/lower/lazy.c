@@ -316,6 +316,13 @@ void lower_lazy_before(struct lower_context *cx, const struct lower_insn *insn)
         settle_flags(cx, live);
 }
 
+// Of the flags of a shift none is left, and if the instruction had to compute only some of its own it has not said so.
+void lower_lazy_flags_after(struct lower_context *cx, const struct x64_insn *x)
+{
+    if (cx->flags.nz == NZ_SHIFT && x64_flags_killed(x) | x64_flags_written(x))
+        cx->flags.nz = NZ_HW;
+}
+
 void lower_lazy_after(struct lower_context *cx, const struct lower_insn *insn)
 {
     for (unsigned i = cx->lazy_count; i-- > 0;)

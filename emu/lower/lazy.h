@@ -15,6 +15,7 @@ bool lower_lazy_take(struct lower_context *cx, const struct lower_insn *insn);  
 // SETcc of a byte and behind it MOVZX of that into another register: the condition is computed there, and the byte is lazy. False: it is not that.
 bool lower_lazy_set(struct lower_context *cx, const struct lower_insn *set);
 void lower_lazy_before(struct lower_context *cx, const struct lower_insn *insn);   // what the instruction cannot take as it is gets its value
+void lower_lazy_flags_after(struct lower_context *cx, const struct x64_insn *x);   // those of a lazy shift are gone
 void lower_lazy_after(struct lower_context *cx, const struct lower_insn *insn);    // what it has written is lazy no more
 void lower_lazy_end(struct lower_context *cx, const struct lower_insn *last);      // the block ends behind it: all get their values
 uint64_t lower_lazy_recipe(const struct lower_context *cx);                        // for lower_point.lazy

@@ -504,6 +504,7 @@ bool lower_instruction(struct lower_context *cx, const struct lower_insn *insn)
             if (!cx->config->verify)
                 facts_after(cx, insn);
             lower_width_after(cx, x);
+            lower_lazy_flags_after(cx, &insn->x);
             return true;
         }
         if (cx->b->count != before)
