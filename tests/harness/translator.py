@@ -20,17 +20,21 @@ VARIANTS = {
     "features-tso": ("max,sve=off", ["-t", "-f", ALL_FEATURES]),
 }
 # name: arguments of record (-u: what can be played), vectors wanted. A few numbers give none, some are left to the kernel.
-VECTORS = {"forms": (["forms", "7000", "1", "-u"], 6800), "random": (["random", "6000", "2", "-u"], 5800)}
+VECTORS = {"forms": (["forms", "7000", "1", "-u"], 6800), "random": (["random", "6000", "2", "-u"], 5800),
+           "programs": (["programs", "4000", "3", "14384", "-u"], 3900)}
+QUIET = (["programs", "4000", "4", "-u"], 3900)     # nobody reads flags that a function returns (play -r)
 
 
 def find():
     for variant in VARIANTS:
         for vectors in VECTORS:
             name = f"translator/{vectors}-{variant}"
-            yield Job(name, lambda name=name, variant=variant, vectors=vectors: _run(name, variant, vectors), weight=15)
+            yield Job(name, lambda name=name, variant=variant, vectors=vectors: _run(name, variant, VECTORS[vectors]), weight=15)
+        name = f"translator/programs-without-readers-{variant}"
+        yield Job(name, lambda name=name, variant=variant: _run(name, variant, QUIET, "-r"), weight=15)
 
 
-def _run(name, variant, vectors):
+def _run(name, variant, vectors, *more):
     record, play = (os.path.join(BUILD, "oracle", tool) for tool in ("record", "play"))
     if platform.machine() != "x86_64":
         return Result(skips=[(name, "the host is not x64, so nothing can be recorded")])
@@ -38,11 +42,11 @@ def _run(name, variant, vectors):
         if not os.path.exists(binary):
             return Result(failures=[(name, f"not built: {binary}")])
     cpu, options = VARIANTS[variant]
-    arguments, wanted = VECTORS[vectors]
+    arguments, wanted = vectors
     recorded = command([record, *arguments], TIMEOUT)
     if recorded.code != 0:
         return Result(failures=[(name, f"record: exit code {recorded.code}\n{recorded.stderr.decode(errors='replace')}")])
-    done = command(["qemu-aarch64", "-cpu", cpu, play, *options], TIMEOUT, stdin=recorded.stdout)
+    done = command(["qemu-aarch64", "-cpu", cpu, play, *options, *more], TIMEOUT, stdin=recorded.stdout)
     lines = done.stdout.splitlines()
     counts = COUNTS.match(lines[-1]) if lines else None
     if not counts or done.code or int(counts[2]) or int(counts[1]) < wanted:

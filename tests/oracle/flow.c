@@ -26,9 +26,16 @@ static int names_target(const struct x64_insn *i, uint64_t va, unsigned length)
     return address - va <= length ? (int)(address - va) : -1;
 }
 
+static bool goes_away(const struct x64_insn *i)
+{
+    enum x64_flow flow = x64_flow(i);
+    return flow == X64_FLOW_RETURN || flow == X64_FLOW_JUMP_INDIRECT || flow == X64_FLOW_CALL_INDIRECT;
+}
+
 bool oracle_flow(const uint8_t *code, unsigned length, uint64_t va, struct oracle_flow *flow)
 {
     struct x64_insn i;
+    uint16_t away = 0;                              // open where control goes nobody knows where: to a return point or an address that is named
     *flow = (struct oracle_flow){ 0 };
     for (bool changed = true; changed;) {
         changed = false;
@@ -39,8 +46,14 @@ bool oracle_flow(const uint8_t *code, unsigned length, uint64_t va, struct oracl
             uint16_t stale = x64_flow(&i) == X64_FLOW_CALL || x64_flow(&i) == X64_FLOW_CALL_INDIRECT ? X64_ARITH_FLAGS :
                              flow->stale[at] & ~x64_flags_killed(&i);
             int named = names_target(&i, va, length);
-            if (named >= 0)
+            if (named >= 0) {
                 changed |= join(&flow->stale[named], X64_ARITH_FLAGS);
+                changed |= join(&flow->open[named], away);
+            }
+            if (goes_away(&i))
+                changed |= join(&away, after);
+            if (x64_flow(&i) == X64_FLOW_CALL || x64_flow(&i) == X64_FLOW_CALL_INDIRECT)
+                after |= away;
             uint64_t target = i.opd[0].kind == X64_OPD_REL ? (uint64_t)i.opd[0].value - va : ~0ull;
             if (target <= length) {
                 changed |= join(&flow->open[target], after);

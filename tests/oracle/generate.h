@@ -50,5 +50,10 @@ uint64_t gen_target(struct generator *g, unsigned bytes, unsigned align);   // a
 // ---- sequence.c
 // Appends up to `count` instructions with branches.
 void gen_sequence(struct generator *g, unsigned count);
+bool gen_plain(struct generator *g, unsigned keep);         // one that is no branch and writes no register of `keep`; if rsp is, not by way of it either
 bool gen_is_random_form(const struct generator *g, const struct oracle_form *f);    // may stand in a sequence
 bool gen_is_user_form(const struct oracle_form *f);         // play.c can play it
+
+// ---- program.c
+// A whole one; false: it became too long. `quiet`: no flags are read that came by a call, a return or an indirect jump.
+bool gen_program(struct generator *g, bool quiet);

@@ -306,6 +306,10 @@ static bool generate(const struct oracle_making *m, struct generator *g, uint32_
             spoil(g);
         break;
     case MODE_RANDOM: gen_sequence(g, 1 + gen_below(g, SEQUENCE_MAX)); break;
+    case MODE_PROGRAMS:
+        if (!gen_program(g, number / ORACLE_SLOTS % 2 == 0))
+            return false;
+        break;
     case MODE_CUT:
         if (!gen_cut(g))
             return false;

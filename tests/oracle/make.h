@@ -4,7 +4,7 @@
 #include "tests/oracle/form.h"
 #include "tests/oracle/vector.h"
 
-enum oracle_mode { MODE_FORMS, MODE_RANDOM, MODE_CUT };
+enum oracle_mode { MODE_FORMS, MODE_RANDOM, MODE_CUT, MODE_PROGRAMS };
 
 struct oracle_making {
     enum oracle_mode mode;

@@ -16,7 +16,7 @@
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: record forms|random COUNT SEED [FIRST] [-u] [-o FORM]\n"
+    fprintf(stderr, "usage: record forms|random|programs COUNT SEED [FIRST] [-u] [-o FORM]\n"
                     "       record cut COUNT SEED [FIRST] FILE...\n"
                     "       record list\n"
                     "       record pass\n"
@@ -142,6 +142,8 @@ int main(int argc, char **argv)
         return make(argc, argv, MODE_FORMS);
     if (!strcmp(mode, "random"))
         return make(argc, argv, MODE_RANDOM);
+    if (!strcmp(mode, "programs"))
+        return make(argc, argv, MODE_PROGRAMS);
     if (!strcmp(mode, "cut"))
         return make(argc, argv, MODE_CUT);
     if (!strcmp(mode, "list"))

@@ -151,7 +151,7 @@ static bool wants_registers_it_lacks(struct generator *g, const struct oracle_fo
            (x64_op_info((enum x64_op)i->op)->attributes & X64_A_STACK && !(g->pointers >> X64_RSP & 1) && gen_chance(g, 95));
 }
 
-static bool plain(struct generator *g, unsigned keep)
+bool gen_plain(struct generator *g, unsigned keep)
 {
     struct generator was = { .length = g->length, .pointers = g->pointers, .small = g->small };
     for (unsigned attempt = 0; attempt < 20; attempt++) {
@@ -248,7 +248,7 @@ static void some(struct generator *g, unsigned count, unsigned depth, unsigned k
         else if (depth < 3 && gen_chance(g, g->x87 ? 6 : 14))
             gen_jump(g, depth, keep);
         else
-            plain(g, keep);
+            gen_plain(g, keep);
     }
 }
 
