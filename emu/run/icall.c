@@ -10,7 +10,7 @@
 #include "mm/arm64/cache.h"
 #include <string.h>
 
-// Such a call costs the kernel some 600 instructions, the other checker three more than the short one.
+// Such a call costs the kernel some 700 instructions, the other checker three more than the short one.
 enum { CALLS_MOST = 16 };
 
 static pa_t full_frame, short_frame;

@@ -43,35 +43,60 @@ static bool page_watch(struct emu_process *p, uint64_t page)
     return !versions_hot(p, page) && translate_watch(p, page) && map_put(&p->import_pages, page, &watched);
 }
 
-// The EC function behind an import, or 0. For sequences, their page is watched.
-static uint64_t ec_function(struct emu_process *p, uint64_t address)
+// Most imports are in the pages of the one before: those that it was found in, 0: none.
+struct seen { uint64_t thunks, sequences, functions; const uint8_t *bytes; };
+
+static bool is_ec(struct emu_process *p, uint64_t address, uint64_t *page)
+{
+    if (*page && address - *page < PAGE_BYTES)
+        return true;
+    if (!aspace_is_ec(p->as, address))
+        return false;
+    *page = address & ~(PAGE_BYTES - 1);
+    return true;
+}
+
+// The bytes of a page that is watched from now on: it changes or goes when the hook has had the lock. NULL: there is no such page.
+static const uint8_t *sequence_page(struct emu_process *p, uint64_t page, struct seen *seen)
+{
+    if (seen->sequences != page) {
+        pa_t frame = page_watch(p, page) ? aspace_frame(p->as, page) : 0;
+        seen->sequences = page;
+        seen->bytes = frame ? frame_pointer(frame) : NULL;
+    }
+    return seen->bytes;
+}
+
+// The EC function behind an import, or 0.
+static uint64_t ec_function(struct emu_process *p, uint64_t address, struct seen *seen)
 {
     static const uint8_t sequence[10] = { 0x48, 0x8b, 0xc4, 0x48, 0x89, 0x58, 0x20, 0x55, 0x5d, 0xe9 };     // as in stubs.S
-    uint8_t bytes[14];
     int32_t displacement;
-    if (aspace_is_ec(p->as, address))
+    uint64_t page = address & ~(PAGE_BYTES - 1);
+    if (seen->sequences != page && aspace_is_ec(p->as, address))
         return address;
-    if (!address || address % 16 || !page_watch(p, address & ~(PAGE_BYTES - 1))
-        || aspace_read(p->as, address, bytes, sizeof bytes, ACCESS_READ) != sizeof bytes || memcmp(bytes, sequence, sizeof sequence))
+    const uint8_t *bytes = address % 16 ? NULL : sequence_page(p, page, seen);
+    if (!bytes || memcmp(bytes + (address - page), sequence, sizeof sequence))
         return 0;
-    memcpy(&displacement, bytes + sizeof sequence, sizeof displacement);
-    uint64_t function = address + sizeof bytes + (uint64_t)(int64_t)displacement;
-    return aspace_is_ec(p->as, function) ? function : 0;
+    memcpy(&displacement, bytes + (address - page) + sizeof sequence, sizeof displacement);
+    uint64_t function = address + sizeof sequence + sizeof displacement + (uint64_t)(int64_t)displacement;
+    return is_ec(p, function, &seen->functions) ? function : 0;
 }
 
 // Whether what it has filled in will be taken back.
 static bool table_fill(struct emu_process *p, const struct import_table *table)
 {
     struct piece piece;
+    struct seen seen = { 0 };
     for (uint64_t page = table->slots & ~(PAGE_BYTES - 1); page < table->slots + table->count * 8ull; page += PAGE_BYTES)
         if (!page_watch(p, page))
             return false;
     for (uint32_t first = 0; first < table->count && piece_read(p, table, first, &piece); first += piece.count) {
         bool changed = false;
         for (uint32_t i = 0; i < piece.count; i++) {
-            if (!piece.slots[i] || piece.auxiliary[i] != piece.copy[i] || !aspace_is_ec(p->as, piece.copy[i]))
+            if (!piece.slots[i] || piece.auxiliary[i] != piece.copy[i] || !is_ec(p, piece.copy[i], &seen.thunks))
                 continue;
-            uint64_t function = ec_function(p, piece.slots[i]);
+            uint64_t function = ec_function(p, piece.slots[i], &seen);
             if (function)
                 piece.auxiliary[i] = function, changed = true;
         }
