@@ -191,6 +191,7 @@ void a64_str_v_index(struct a64_buf *, unsigned log2_bytes, a64_vreg vt, a64_reg
 void a64_ldp_v(struct a64_buf *, a64_vreg vt, a64_vreg vt2, a64_reg rn, int64_t offset);
 void a64_stp_v(struct a64_buf *, a64_vreg vt, a64_vreg vt2, a64_reg rn, int64_t offset);
 void a64_ld1_element(struct a64_buf *, unsigned log2_bytes, a64_vreg vt, unsigned index, a64_reg rn);
+void a64_ld1r(struct a64_buf *, unsigned log2_bytes, a64_vreg vt, a64_reg rn);      // to each element of 128 bits
 void a64_st1_element(struct a64_buf *, unsigned log2_bytes, a64_vreg vt, unsigned index, a64_reg rn);
 
 // ---- memory, ordered and atomic

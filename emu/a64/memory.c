@@ -131,6 +131,10 @@ static void element(struct a64_buf *b, uint32_t base, unsigned log2_bytes, a64_v
                 a64_sp_field(b, rn, 5) | a64_v_field(b, vt, 0));
 }
 void a64_ld1_element(struct a64_buf *b, unsigned l, a64_vreg vt, unsigned index, a64_reg rn) { element(b, 0x0d400000, l, vt, index, rn); }
+void a64_ld1r(struct a64_buf *b, unsigned l, a64_vreg vt, a64_reg rn)
+{
+    a64_word(b, 0x4d40c000 | a64_field(b, l, 2, 10) | a64_sp_field(b, rn, 5) | a64_v_field(b, vt, 0));
+}
 void a64_st1_element(struct a64_buf *b, unsigned l, a64_vreg vt, unsigned index, a64_reg rn) { element(b, 0x0d000000, l, vt, index, rn); }
 
 // Exclusive and ordered: size | 001000 | o2 L o1 | Rs | o0 | Rt2 | Rn | Rt

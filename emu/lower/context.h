@@ -259,6 +259,9 @@ struct lower_context {
     // registers computed from what it loaded, when `at` words had been emitted. order.c.
     struct { bool owed; uint32_t depends, at; } order;
     uint32_t bound;                 // where a label was bound last: what was emitted before need not have been executed (order.c)
+    uint8_t upper_in[16];           // the vector register that holds the upper half of a ymm register, too (lower_avx_upper.c)
+    uint32_t upper_seen;            // so it was when so many words had been emitted; 0: none is known
+    uint8_t upper_taken, upper_next;    // vector registers that this instruction has taken for upper halves; the one to look at next
     uint8_t loose;                  // its fields that are read at run time: in x30 and x6 until it is done
     struct lower_facts facts;       // before this instruction
     struct lower_kept kept, sum_made;   // sum_made: by the instruction itself, in its destination

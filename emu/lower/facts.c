@@ -118,13 +118,14 @@ static void uppers(struct lower_facts *f, const struct lower_insn *insn)
         f->high_zero = 0;
         return;
     }
+    bool zeroes = (x->op == X64_VPXOR || x->op == X64_VXORPS || x->op == X64_VXORPD) && x->opd[2].kind == X64_OPD_YMM && x->opd[1].reg == x->opd[2].reg;
     for (unsigned i = 0; i < x->operand_count; i++) {
         const struct x64_operand *opd = &x->opd[i];
         if (!(opd->access & X64_WRITE))
             continue;
-        if (opd->kind == X64_OPD_YMM)
+        if (opd->kind == X64_OPD_YMM && !zeroes)
             f->high_zero &= (uint16_t)~(1u << opd->reg);
-        else if (opd->kind == X64_OPD_XMM && x->form & X64_F_VEX)
+        else if ((opd->kind == X64_OPD_XMM || opd->kind == X64_OPD_YMM) && x->form & X64_F_VEX)
             f->high_zero |= (uint16_t)(1u << opd->reg);
     }
 }

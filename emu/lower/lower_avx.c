@@ -4,74 +4,24 @@
 #include "emu/lower/lower_avx.h"
 #include "emu/lower/lower_exact.h"
 
-enum { CTX = 28 };
-
-void avx_high_read(struct lower_context *cx, a64_vreg v, unsigned ymm)
-{
-    if (cx->facts.high_zero >> ymm & 1)
-        a64_movi_zero(cx->b, v);
-    else
-        a64_ldr_v_uimm(cx->b, 4, v, CTX, CTX_YMM_HIGH + 16 * (int)ymm);
-}
-
-void avx_high_write(struct lower_context *cx, unsigned ymm, a64_vreg v)
-{
-    a64_str_v_uimm(cx->b, 4, v, CTX, CTX_YMM_HIGH + 16 * (int)ymm);
-    cx->facts.high_zero &= (uint16_t)~(1u << ymm);
-}
-
-void avx_high_clear(struct lower_context *cx, unsigned ymm)
-{
-    lower_exact_check(cx);
-    if (cx->facts.high_zero >> ymm & 1)
-        return;
-    a64_stp(cx->b, A64_X, A64_OFFSET, A64_ZR, A64_ZR, CTX, CTX_YMM_HIGH + 16 * (int)ymm);
-    cx->facts.high_zero |= (uint16_t)(1u << ymm);
-}
-
-void avx_high_clear_all(struct lower_context *cx)
-{
-    bool zero = false;
-    for (unsigned i = 0; i < 16; i += 2) {
-        if (cx->facts.high_zero >> i & 3) {     // one at least is zero already
-            avx_high_clear(cx, i);
-            avx_high_clear(cx, i + 1);
-            continue;
-        }
-        if (!zero)
-            a64_movi_zero(cx->b, 16);
-        zero = true;
-        a64_stp_v(cx->b, 16, 16, CTX, CTX_YMM_HIGH + 16 * (int)i);
-    }
-    cx->facts.high_zero = 0xffff;
-}
-
-void avx_high_finish(struct lower_context *cx, const struct x64_insn *insn, a64_vreg v)
-{
-    lower_exact_check(cx);
-    if (insn->opd[0].kind == X64_OPD_YMM)
-        avx_high_write(cx, insn->opd[0].reg, v);
-    else
-        avx_high_clear(cx, insn->opd[0].reg);
-}
-
-a64_vreg avx_source(struct lower_context *cx, const struct x64_insn *insn, const struct x64_operand *opd)
+struct avx_value avx_source(struct lower_context *cx, const struct x64_insn *insn, const struct x64_operand *opd)
 {
     if (opd->kind == X64_OPD_YMM)
-        avx_high_read(cx, AVX_M_HIGH, opd->reg);
+        return (struct avx_value){ opd->reg, avx_high(cx, opd->reg) };
     if (opd->kind != X64_OPD_MEM)
-        return opd->reg;
+        return (struct avx_value){ opd->reg, opd->reg };
     if (opd->size < 32)
-        return lower_sse_read(cx, opd, AVX_M_LOW);
+        return (struct avx_value){ lower_sse_read(cx, opd, AVX_M_LOW), AVX_M_LOW };
+    struct avx_value v = { AVX_M_LOW, avx_take(cx) };
     struct lower_mem low = lower_sse_address(cx, insn, 4);
     if (!lower_tso(cx) && low.index == A64_ZR && a64_ldp_ok(4, low.offset)) {
-        a64_ldp_v(cx->b, AVX_M_LOW, AVX_M_HIGH, low.base, low.offset);
-        return AVX_M_LOW;
+        a64_ldp_v(cx->b, v.low, v.high, low.base, low.offset);
+        return v;
     }
     struct lower_mem high = lower_mem_at(cx, low, 4, 16);
-    lower_load_v(cx, 4, AVX_M_LOW, low);
-    lower_load_v(cx, 4, AVX_M_HIGH, high);
-    return AVX_M_LOW;
+    lower_load_v(cx, 4, v.low, low);
+    lower_load_v(cx, 4, v.high, high);
+    return v;
 }
 
 // vd = legacy(vd, second[, third]) on 128 bits.
@@ -105,13 +55,16 @@ bool avx_three(struct lower_context *cx, const struct x64_insn *insn, lower_func
                    insn->op == X64_VPINSRD || insn->op == X64_VPINSRQ || insn->op == X64_VCVTSI2SS || insn->op == X64_VCVTSI2SD;
     struct x64_operand low = *m, high = *m;
     if (!integer) {
-        low = vector_operand(avx_source(cx, insn, m));
-        high = m->size == 32 ? vector_operand(AVX_M_HIGH) : low;    // else the count of a shift
+        struct avx_value source = avx_source(cx, insn, m);
+        low = vector_operand(source.low);
+        high = m->size == 32 ? vector_operand(source.high) : low;   // else the count of a shift
     }
+    a64_vreg upper = 0;
     if (to->kind == X64_OPD_YMM) {
-        avx_high_read(cx, AVX_HIGH, insn->opd[1].reg);
+        upper = avx_take(cx);
+        avx_high_read(cx, upper, insn->opd[1].reg);
         cx->temps = 0;
-        legacy(cx, insn, function, AVX_HIGH, &high, third, shift);
+        legacy(cx, insn, function, upper, &high, third, shift);
         cx->temps = 0;
     }
     a64_vreg vd = to->reg, n = insn->opd[1].reg;
@@ -126,7 +79,7 @@ bool avx_three(struct lower_context *cx, const struct x64_insn *insn, lower_func
     cx->facts.upper = known;
     if (vd != to->reg)
         a64_mov_v(cx->b, to->reg, vd);
-    avx_high_finish(cx, insn, AVX_HIGH);
+    avx_high_finish(cx, insn, upper);
     return true;
 }
 #define X(name, shift) \
@@ -137,16 +90,27 @@ bool avx_three(struct lower_context *cx, const struct x64_insn *insn, lower_func
 AVX_THREE(X)
 #undef X
 
+// x64's way to make zeroes, which waits for no register.
+static bool zeroes(struct lower_context *cx, const struct x64_insn *insn)
+{
+    a64_movi_zero(cx->b, insn->opd[0].reg);
+    avx_high_clear(cx, insn->opd[0].reg);
+    return true;
+}
+
 static bool packed(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr,
                    void (*emit)(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg))
 {
-    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), n = insn->opd[1].reg;
+    if (emit == a64_eor_v && insn->opd[2].kind != X64_OPD_MEM && insn->opd[1].reg == insn->opd[2].reg)
+        return zeroes(cx, insn);
+    struct avx_value m = avx_source(cx, insn, &insn->opd[2]);
+    a64_vreg n = insn->opd[1].reg, upper = 0;
     if (avx_wide(insn)) {
-        avx_high_read(cx, AVX_HIGH, n);
-        emit(cx->b, arr, AVX_HIGH, AVX_HIGH, AVX_M_HIGH);
+        a64_vreg high = avx_high(cx, n);
+        emit(cx->b, arr, upper = avx_take(cx), high, m.high);
     }
-    emit(cx->b, arr, insn->opd[0].reg, n, m);
-    avx_high_finish(cx, insn, AVX_HIGH);
+    emit(cx->b, arr, insn->opd[0].reg, n, m.low);
+    avx_high_finish(cx, insn, upper);
     return true;
 }
 #define X(name, emitter, arr) \
@@ -154,29 +118,66 @@ static bool packed(struct lower_context *cx, const struct x64_insn *insn, enum a
 SSE_PACKED(X)
 #undef X
 
+// in_place: shorter if the result is where the first source was.
 static bool vector(struct lower_context *cx, const struct x64_insn *insn,
-                   void (*operation)(struct lower_context *, a64_vreg, a64_vreg, a64_vreg, unsigned), unsigned shift)
+                   void (*operation)(struct lower_context *, a64_vreg, a64_vreg, a64_vreg, unsigned), unsigned shift, bool in_place)
 {
-    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), n = insn->opd[1].reg;
+    struct avx_value m = avx_source(cx, insn, &insn->opd[2]);
+    a64_vreg n = insn->opd[1].reg, upper = 0;
     unsigned extra = insn->operand_count > 3 ? (unsigned)insn->opd[3].value & 0xff : 0;
     if (avx_wide(insn)) {
-        avx_high_read(cx, AVX_HIGH, n);
-        operation(cx, AVX_HIGH, AVX_HIGH, AVX_M_HIGH, extra >> shift);
+        a64_vreg high = in_place ? avx_high_own(cx, n) : avx_high(cx, n);
+        operation(cx, upper = in_place ? high : avx_take(cx), high, m.high, extra >> shift);
     }
-    operation(cx, insn->opd[0].reg, n, m, extra);
-    avx_high_finish(cx, insn, AVX_HIGH);
+    operation(cx, insn->opd[0].reg, n, m.low, extra);
+    avx_high_finish(cx, insn, upper);
     return true;
 }
 #define X(name, shift) \
-    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) { return vector(cx, insn, vector_##name, shift); }
+    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) { return vector(cx, insn, vector_##name, shift, false); }
 AVX_VECTOR(X)
 #undef X
-bool lower_VPBLENDD(struct lower_context *cx, const struct x64_insn *insn) { return vector(cx, insn, vector_BLENDPS, 4); }
+
+// Of each half, what is chosen: none of the second source, all of it, or elements.
+static bool blend(struct lower_context *cx, const struct x64_insn *insn,
+                  void (*operation)(struct lower_context *, a64_vreg, a64_vreg, a64_vreg, unsigned), unsigned elements, unsigned shift)
+{
+    const struct x64_operand *m = &insn->opd[2];
+    unsigned all = (1u << elements) - 1, low = (unsigned)insn->opd[3].value & all, high = (unsigned)insn->opd[3].value >> shift & all;
+    a64_vreg vd = insn->opd[0].reg, n = insn->opd[1].reg, upper = 0, s = m->reg;
+    struct avx_value loaded = { 0, 0 };
+    if (m->kind == X64_OPD_MEM)
+        loaded = avx_source(cx, insn, m), s = loaded.low;
+    if (avx_wide(insn) && !high) {
+        upper = vd == n ? 0 : avx_high(cx, n);
+    } else if (avx_wide(insn)) {
+        upper = m->kind == X64_OPD_MEM ? loaded.high : high == all && vd == m->reg ? 0 : avx_high(cx, m->reg);
+        if (high != all) {
+            a64_vreg first, second = upper;
+            if (2 * (unsigned)__builtin_popcount(high) > elements) {
+                first = avx_high(cx, n);
+                upper = m->kind == X64_OPD_MEM ? second : avx_high_own(cx, m->reg);
+                second = upper;
+            } else {
+                upper = first = avx_high_own(cx, n);
+            }
+            operation(cx, upper, first, second, high);
+        }
+    }
+    operation(cx, vd, n, s, low);
+    if (!avx_wide(insn) || upper)                   // else it is there already
+        avx_high_finish(cx, insn, upper);
+    return true;
+}
+bool lower_VBLENDPS(struct lower_context *cx, const struct x64_insn *insn) { return blend(cx, insn, vector_BLENDPS, 4, 4); }
+bool lower_VPBLENDD(struct lower_context *cx, const struct x64_insn *insn) { return blend(cx, insn, vector_BLENDPS, 4, 4); }
+bool lower_VBLENDPD(struct lower_context *cx, const struct x64_insn *insn) { return blend(cx, insn, vector_BLENDPD, 2, 2); }
+bool lower_VPBLENDW(struct lower_context *cx, const struct x64_insn *insn) { return blend(cx, insn, vector_PBLENDW, 8, 0); }
 
 #define X(name, feature) \
     bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) \
     { \
-        return cx->config->features.feature ? vector(cx, insn, vector_##name, 0) : lower_in_kernel(cx, insn); \
+        return cx->config->features.feature ? vector(cx, insn, vector_##name, 0, true) : lower_in_kernel(cx, insn); \
     }
 AVX_CRYPTO(X)
 #undef X
@@ -185,14 +186,16 @@ static bool shift_elements(struct lower_context *cx, const struct x64_insn *insn
                            void (*shift)(struct lower_context *, a64_vreg, a64_vreg, const struct x64_operand *))
 {
     struct x64_operand by = insn->opd[2];
+    a64_vreg upper = 0;
     if (by.kind != X64_OPD_IMM)
-        by = vector_operand(avx_source(cx, insn, &by));
+        by = vector_operand(avx_source(cx, insn, &by).low);
     if (avx_wide(insn)) {
-        avx_high_read(cx, AVX_HIGH, insn->opd[1].reg);
-        shift(cx, AVX_HIGH, AVX_HIGH, &by);
+        a64_vreg high = avx_high(cx, insn->opd[1].reg);
+        bool nothing = by.kind == X64_OPD_IMM && !(by.value & 0xff);
+        shift(cx, upper = nothing ? high : avx_take(cx), high, &by);
     }
     shift(cx, insn->opd[0].reg, insn->opd[1].reg, &by);
-    avx_high_finish(cx, insn, AVX_HIGH);
+    avx_high_finish(cx, insn, upper);
     return true;
 }
 #define X(name, ...) \
@@ -200,40 +203,47 @@ static bool shift_elements(struct lower_context *cx, const struct x64_insn *insn
 SSE_SHIFT(X)
 #undef X
 
-static bool two(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, unsigned shift)
+bool avx_two(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, unsigned shift)
 {
     const struct x64_operand *third = insn->operand_count > 2 ? &insn->opd[2] : 0;
-    struct x64_operand low = vector_operand(avx_source(cx, insn, &insn->opd[1])), high = vector_operand(AVX_M_HIGH);
+    struct avx_value source = avx_source(cx, insn, &insn->opd[1]);
+    struct x64_operand low = vector_operand(source.low), high = vector_operand(source.high);
+    a64_vreg upper = 0;
     cx->temps = 0;
     if (insn->opd[0].kind == X64_OPD_YMM)
-        legacy(cx, insn, function, AVX_HIGH, &high, third, shift);
+        legacy(cx, insn, function, upper = avx_take(cx), &high, third, shift);
     cx->temps = 0;
     legacy(cx, insn, function, insn->opd[0].reg, &low, third, 0);
-    avx_high_finish(cx, insn, AVX_HIGH);
+    avx_high_finish(cx, insn, upper);
     return true;
 }
 #define X(name, shift) \
-    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) { return two(cx, insn, lower_##name, shift); }
+    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) \
+    { \
+        return lower_avx_float(cx, insn, lower_##name) || avx_two(cx, insn, lower_##name, shift); \
+    }
 AVX_TWO(X)
 #undef X
 #define X(name, feature) \
     bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) \
     { \
-        return cx->config->features.feature ? two(cx, insn, lower_##name, 0) : lower_in_kernel(cx, insn); \
+        return cx->config->features.feature ? avx_two(cx, insn, lower_##name, 0) : lower_in_kernel(cx, insn); \
     }
 AVX_CRYPTO_TWO(X)
 #undef X
 
 static bool widen(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, unsigned bytes)
 {
-    a64_vreg m = avx_source(cx, insn, &insn->opd[1]);
-    struct x64_operand low = vector_operand(m), high = vector_operand(AVX_M_HIGH);
+    a64_vreg m = avx_source(cx, insn, &insn->opd[1]).low, upper = 0;
+    struct x64_operand low = vector_operand(m);
     if (insn->opd[0].kind == X64_OPD_YMM) {
-        a64_ext(cx->b, A64_16B, AVX_M_HIGH, m, m, bytes);
-        legacy(cx, insn, function, AVX_HIGH, &high, 0, 0);
+        upper = avx_take(cx);
+        struct x64_operand high = vector_operand(upper);
+        a64_ext(cx->b, A64_16B, upper, m, m, bytes);
+        legacy(cx, insn, function, upper, &high, 0, 0);
     }
     legacy(cx, insn, function, insn->opd[0].reg, &low, 0, 0);
-    avx_high_finish(cx, insn, AVX_HIGH);
+    avx_high_finish(cx, insn, upper);
     return true;
 }
 #define X(name, bytes) \
@@ -243,13 +253,15 @@ AVX_WIDEN(X)
 
 static bool narrow(struct lower_context *cx, const struct x64_insn *insn, lower_function *function)
 {
-    struct x64_operand low = vector_operand(avx_source(cx, insn, &insn->opd[1])), high = vector_operand(AVX_M_HIGH);
+    struct avx_value source = avx_source(cx, insn, &insn->opd[1]);
+    struct x64_operand low = vector_operand(source.low), high = vector_operand(source.high);
     bool wide = insn->opd[1].size == 32;
+    a64_vreg upper = 0;
     if (wide)
-        legacy(cx, insn, function, AVX_HIGH, &high, 0, 0);
+        legacy(cx, insn, function, upper = avx_take(cx), &high, 0, 0);
     legacy(cx, insn, function, insn->opd[0].reg, &low, 0, 0);
     if (wide)
-        a64_ins_element(cx->b, 3, insn->opd[0].reg, 1, AVX_HIGH, 0);
+        a64_ins_element(cx->b, 3, insn->opd[0].reg, 1, upper, 0);
     avx_high_clear(cx, insn->opd[0].reg);
     return true;
 }
@@ -261,97 +273,23 @@ AVX_NARROW(X)
 AVX_READ(X)
 #undef X
 
-#define X(name) \
-    bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) \
-    { \
-        a64_vreg m = avx_source(cx, insn, &insn->opd[2]), vd = insn->opd[0].reg, n = insn->opd[1].reg, mask = insn->opd[3].reg; \
-        if (avx_wide(insn)) { \
-            avx_high_read(cx, AVX_HIGH, n); \
-            avx_high_read(cx, AVX_LOW, mask); \
-            vector_##name(cx, AVX_HIGH, AVX_HIGH, AVX_M_HIGH, AVX_LOW); \
-        } \
-        vector_##name(cx, vd, n, m, mask); \
-        avx_high_finish(cx, insn, AVX_HIGH); \
-        return true; \
+static bool select_by_mask(struct lower_context *cx, const struct x64_insn *insn,
+                           void (*operation)(struct lower_context *, a64_vreg, a64_vreg, a64_vreg, unsigned))
+{
+    struct avx_value m = avx_source(cx, insn, &insn->opd[2]);
+    a64_vreg vd = insn->opd[0].reg, n = insn->opd[1].reg, mask = insn->opd[3].reg, upper = 0;
+    if (avx_wide(insn)) {
+        a64_vreg mask_high = avx_high(cx, mask);
+        upper = mask == n ? avx_take(cx) : avx_high_own(cx, n);
+        operation(cx, upper, mask == n ? mask_high : upper, m.high, mask_high);
     }
+    operation(cx, vd, n, m.low, mask);
+    avx_high_finish(cx, insn, upper);
+    return true;
+}
+#define X(name) bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) { return select_by_mask(cx, insn, vector_##name); }
 AVX_SELECT(X)
 #undef X
-
-// ---- moves
-
-static void probe_both_pages(struct lower_context *cx, const struct lower_deferred *d)
-{
-    cx->temps = 2;                              // the address is in one of the first two
-    lower_probe_span(cx, d->reg[0], 32);
-    lower_b(cx, d->back);
-}
-
-// 32 bytes that cross a page: both pages are tried first, so that a fault leaves nothing written.
-static void store_wide(struct lower_context *cx, const struct x64_insn *insn, a64_vreg low, a64_vreg high)
-{
-    struct lower_mem mem;
-    struct lower_low known = lower_address_low(&cx->facts, &insn->mem);
-    if (insn->form & X64_F_ALIGNED || (!cx->config->verify && known.bits == 5 && !known.value)) {
-        mem = lower_sse_address(cx, insn, 4);
-    } else {
-        a64_reg at = lower_address_register(cx, insn), t = lower_temp(cx);
-        a64_add_imm(cx->b, A64_X, t, at, 31);
-        if (at == A64_SP) {
-            at = lower_temp(cx);
-            a64_mov_reg(cx->b, A64_X, at, A64_SP);
-        }
-        a64_eor_reg(cx->b, A64_X, t, t, at, A64_LSL, 0);
-        struct lower_deferred *d = lower_defer(cx, probe_both_pages);
-        d->reg[0] = at;
-        d->back = lower_label(cx);
-        lower_tbnz(cx, t, 12, d->label);
-        lower_bind(cx, d->back);
-        mem = lower_mem_register(at);
-    }
-    if (!lower_tso(cx) && mem.index == A64_ZR && a64_ldp_ok(4, mem.offset)) {
-        a64_stp_v(cx->b, low, high, mem.base, mem.offset);
-        return;
-    }
-    struct lower_mem next = lower_mem_at(cx, mem, 4, 16);
-    lower_store_v(cx, 4, low, mem);
-    lower_store_v(cx, 4, high, next);
-}
-
-static bool move(struct lower_context *cx, const struct x64_insn *insn)
-{
-    const struct x64_operand *to = &insn->opd[0], *from = &insn->opd[1];
-    if (to->kind == X64_OPD_MEM && to->size == 32) {
-        avx_high_read(cx, AVX_M_HIGH, from->reg);
-        store_wide(cx, insn, from->reg, AVX_M_HIGH);
-        return true;
-    }
-    if (to->kind == X64_OPD_MEM)
-        return lower_MOVUPS(cx, insn);
-    a64_vreg m = avx_source(cx, insn, from);
-    if (m != to->reg)
-        a64_mov_v(cx->b, to->reg, m);
-    avx_high_finish(cx, insn, AVX_M_HIGH);
-    return true;
-}
-#define X(name) bool lower_V##name(struct lower_context *cx, const struct x64_insn *insn) { return move(cx, insn); }
-AVX_MOVE(X)
-#undef X
-
-// One element; a load or a general register zeroes the rest.
-static bool move_one(struct lower_context *cx, const struct x64_insn *insn, lower_function *function)
-{
-    if (insn->operand_count > 2)
-        return avx_three(cx, insn, function, 0);
-    if (!function(cx, insn))
-        return false;
-    if (insn->opd[0].kind == X64_OPD_XMM)
-        avx_high_clear(cx, insn->opd[0].reg);
-    return true;
-}
-bool lower_VMOVSS(struct lower_context *cx, const struct x64_insn *insn) { return move_one(cx, insn, lower_MOVSS); }
-bool lower_VMOVSD(struct lower_context *cx, const struct x64_insn *insn) { return move_one(cx, insn, lower_MOVSD); }
-bool lower_VMOVD(struct lower_context *cx, const struct x64_insn *insn) { return move_one(cx, insn, lower_MOVD); }
-bool lower_VMOVQ(struct lower_context *cx, const struct x64_insn *insn) { return move_one(cx, insn, lower_MOVQ); }
 
 static bool string_mask(struct lower_context *cx, const struct x64_insn *insn, lower_function *function)
 {
@@ -369,13 +307,14 @@ bool lower_VPCMPISTRM(struct lower_context *cx, const struct x64_insn *insn) { r
 static bool test(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr)
 {
     struct a64_buf *b = cx->b;
-    a64_vreg m = avx_source(cx, insn, &insn->opd[1]), n = insn->opd[0].reg;
-    a64_and_v(b, A64_16B, 17, n, m);
-    a64_bic_v(b, A64_16B, 18, m, n);
+    struct avx_value m = avx_source(cx, insn, &insn->opd[1]);
+    a64_vreg n = insn->opd[0].reg;
+    a64_and_v(b, A64_16B, 17, n, m.low);
+    a64_bic_v(b, A64_16B, 18, m.low, n);
     if (avx_wide(insn)) {
-        avx_high_read(cx, AVX_HIGH, n);
-        a64_and_v(b, A64_16B, 19, AVX_HIGH, AVX_M_HIGH);
-        a64_bic_v(b, A64_16B, 20, AVX_M_HIGH, AVX_HIGH);
+        a64_vreg high = avx_high(cx, n);
+        a64_and_v(b, A64_16B, 19, high, m.high);
+        a64_bic_v(b, A64_16B, 20, m.high, high);
         a64_orr_v(b, A64_16B, 17, 17, 19);
         a64_orr_v(b, A64_16B, 18, 18, 20);
     }
@@ -393,7 +332,7 @@ bool lower_VTESTPD(struct lower_context *cx, const struct x64_insn *insn) { retu
 // ---- VCMPxx: 32 predicates (SDM vol. 2, table 3-1). Bits 1:0 choose the comparison, bits 3:2 how it is turned, bit 4 whether a quiet
 // NaN raises the invalid exception.
 
-// How NEON compares: for equality quietly, for order with the exception. True: predicate is one of those, or the opposite of one.
+// How NEON compares: for equality quietly, for order with the exception. True: predicate is made of those.
 static bool compare_natively(struct lower_context *cx, const struct x64_insn *insn, enum a64_size size, bool is_scalar, unsigned predicate)
 {
     typedef void vector3(struct a64_buf *, enum a64_arr, a64_vreg, a64_vreg, a64_vreg);
@@ -404,22 +343,29 @@ static bool compare_natively(struct lower_context *cx, const struct x64_insn *in
         [9] = { a64_fcmge, a64_fcmge_s, false, true }, [10] = { a64_fcmgt, a64_fcmgt_s, false, true },
         [13] = { a64_fcmge, a64_fcmge_s, false, false }, [14] = { a64_fcmgt, a64_fcmgt_s, false, false },
     };
-    if (predicate > 15 || !how[predicate].vector)
+    bool unordered = predicate == 3 || predicate == 7;      // or not so: whether both are equal to themselves
+    if (!unordered && (predicate > 15 || !how[predicate].vector))
         return false;
     struct a64_buf *b = cx->b;
-    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), vd = insn->opd[0].reg, n = insn->opd[1].reg;
+    struct avx_value m = avx_source(cx, insn, &insn->opd[2]);
+    a64_vreg vd = insn->opd[0].reg, n = insn->opd[1].reg, upper = 0;
     bool swapped = how[predicate].swapped;
+    enum a64_arr arr = size == A64_X ? A64_2D : A64_4S;
     for (unsigned half = avx_wide(insn) && !is_scalar ? 2 : 1; half-- > 0;) {
-        a64_vreg x = n, y = m, to = half ? AVX_HIGH : is_scalar ? AVX_LOW : vd;
-        if (half) {
-            avx_high_read(cx, x = AVX_HIGH, n);
-            y = AVX_M_HIGH;
-        }
-        if (is_scalar)
+        a64_vreg x = half ? avx_high(cx, n) : n, y = half ? m.high : m.low, to = half ? upper = avx_take(cx) : is_scalar ? AVX_LOW : vd;
+        if (unordered) {
+            for (unsigned i = 0; i < 2; i++)
+                if (is_scalar)
+                    a64_fcmeq_s(b, size, 17 + i, i ? y : x, i ? y : x);
+                else
+                    a64_fcmeq(b, arr, 17 + i, i ? y : x, i ? y : x);
+            a64_and_v(b, A64_16B, to, 17, 18);
+        } else if (is_scalar) {
             how[predicate].scalar(b, size, to, swapped ? y : x, swapped ? x : y);
-        else
-            how[predicate].vector(b, size == A64_X ? A64_2D : A64_4S, to, swapped ? y : x, swapped ? x : y);
-        if (how[predicate].opposite)
+        } else {
+            how[predicate].vector(b, arr, to, swapped ? y : x, swapped ? x : y);
+        }
+        if (unordered ? predicate == 3 : how[predicate].opposite)
             a64_not_v(b, A64_16B, to, to);
     }
     if (is_scalar) {
@@ -427,7 +373,7 @@ static bool compare_natively(struct lower_context *cx, const struct x64_insn *in
             a64_mov_v(b, vd, n);
         a64_ins_element(b, size == A64_X ? 3 : 2, vd, 0, AVX_LOW, 0);
     }
-    avx_high_finish(cx, insn, AVX_HIGH);
+    avx_high_finish(cx, insn, upper);
     return true;
 }
 
@@ -439,11 +385,10 @@ static bool compare(struct lower_context *cx, const struct x64_insn *insn, enum 
     unsigned predicate = (unsigned)insn->opd[3].value & 31;
     bool signals = ((predicate & 3) == 1 || (predicate & 3) == 2) != (predicate >> 4 & 1);
     enum a64_arr arr = size == A64_X ? A64_2D : A64_4S;
-    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), vd = insn->opd[0].reg;
+    struct avx_value m = avx_source(cx, insn, &insn->opd[2]);
+    a64_vreg vd = insn->opd[0].reg, upper = 0;
     for (unsigned half = avx_wide(insn) && !is_scalar ? 2 : 1; half-- > 0;) {
-        a64_vreg n = half ? AVX_HIGH : insn->opd[1].reg, s = half ? AVX_M_HIGH : m, to = half ? AVX_HIGH : AVX_LOW;
-        if (half)
-            avx_high_read(cx, AVX_HIGH, insn->opd[1].reg);
+        a64_vreg n = half ? avx_high(cx, insn->opd[1].reg) : insn->opd[1].reg, s = half ? m.high : m.low, to = half ? upper = avx_take(cx) : AVX_LOW;
 #define COMPARE(how, d, x, y) do { if (is_scalar) a64_##how##_s(b, size, d, x, y); else a64_##how(b, arr, d, x, y); } while (0)
         COMPARE(fcmeq, 17, n, n);
         COMPARE(fcmeq, 18, s, s);
@@ -458,7 +403,7 @@ static bool compare(struct lower_context *cx, const struct x64_insn *insn, enum 
         case 2: case 6: COMPARE(fcmge, 21, 20, 19); break;
         case 9: case 13: COMPARE(fcmge, 21, 19, 20); break;
         case 10: case 14: COMPARE(fcmgt, 21, 19, 20); break;
-        case 3: case 7: a64_mov_v(b, 21, 17); break;
+        case 3: case 7: a64_mov_v(b, 21, 17); break;      // 19 and 23: with the exception
         default: a64_movi_zero(b, 21); break;
         }
 #undef COMPARE
@@ -479,7 +424,7 @@ static bool compare(struct lower_context *cx, const struct x64_insn *insn, enum 
     } else {
         a64_mov_v(b, vd, AVX_LOW);
     }
-    avx_high_finish(cx, insn, AVX_HIGH);
+    avx_high_finish(cx, insn, upper);
     return true;
 }
 bool lower_VCMPPS(struct lower_context *cx, const struct x64_insn *insn) { return compare(cx, insn, A64_W, false); }

@@ -16,17 +16,18 @@
     X(PANDN, 0) X(ANDNPS, 0) X(ANDNPD, 0) X(PACKSSWB, 0) X(PACKSSDW, 0) X(PACKUSWB, 0) X(PACKUSDW, 0) X(PMULHW, 0) X(PMULHUW, 0) \
     X(PMULUDQ, 0) X(PMADDWD, 0) X(PSADBW, 0) X(PHADDW, 0) X(PHADDD, 0) X(PHADDSW, 0) X(PHSUBW, 0) X(PHSUBD, 0) X(PHSUBSW, 0) \
     X(PMINSB, 0) X(PMINSD, 0) X(PMINUW, 0) X(PMINUD, 0) X(PMAXSB, 0) X(PMAXSD, 0) X(PMAXUW, 0) X(PMAXUD, 0) X(PCMPEQQ, 0) \
-    X(PCMPGTQ, 0) X(PMULLD, 0) X(PSIGNB, 0) X(PSIGNW, 0) X(PSIGND, 0) X(PBLENDW, 0) X(BLENDPS, 4) X(BLENDPD, 2) X(PSHUFB, 0) \
-    X(PMADDUBSW, 0) X(PMULHRSW, 0) X(PALIGNR, 0) X(PMULDQ, 0) X(MPSADBW, 3)
+    X(PCMPGTQ, 0) X(PMULLD, 0) X(PSIGNB, 0) X(PSIGNW, 0) X(PSIGND, 0) X(PSHUFB, 0) \
+    X(PMADDUBSW, 0) X(PMULHRSW, 0) X(PALIGNR, 0) X(PMULDQ, 0) X(MPSADBW, 3) X(INSERTPS, 0) \
+    X(ADDSUBPS, 0) X(ADDSUBPD, 0)
 // the legacy lowering on a copy of the first source
 #define AVX_THREE(X) \
     X(ADDPS, 0) X(ADDPD, 0) X(SUBPS, 0) X(SUBPD, 0) X(MULPS, 0) X(MULPD, 0) X(DIVPS, 0) X(DIVPD, 0) X(MINPS, 0) X(MINPD, 0) \
-    X(MAXPS, 0) X(MAXPD, 0) X(PSLLDQ, 0) X(PSRLDQ, 0) X(SHUFPS, 0) X(SHUFPD, 2) X(ADDSUBPS, 0) X(ADDSUBPD, 0) X(HADDPS, 0) \
+    X(MAXPS, 0) X(MAXPD, 0) X(HADDPS, 0) \
     X(HADDPD, 0) X(HSUBPS, 0) X(HSUBPD, 0) X(DPPS, 0) X(DPPD, 0) X(ADDSS, 0) X(ADDSD, 0) X(SUBSS, 0) X(SUBSD, 0) X(MULSS, 0) \
     X(MULSD, 0) X(DIVSS, 0) X(DIVSD, 0) X(MINSS, 0) X(MINSD, 0) X(MAXSS, 0) X(MAXSD, 0) X(SQRTSS, 0) X(SQRTSD, 0) X(RCPSS, 0) \
-    X(RSQRTSS, 0) X(CVTSS2SD, 0) X(CVTSD2SS, 0) X(CVTSI2SS, 0) X(CVTSI2SD, 0) X(ROUNDSS, 0) X(ROUNDSD, 0) X(INSERTPS, 0) \
-    X(PINSRB, 0) X(PINSRW, 0) X(PINSRD, 0) X(PINSRQ, 0) X(MOVHLPS, 0) X(MOVLHPS, 0) X(MOVLPS, 0) X(MOVLPD, 0) X(MOVHPS, 0) \
-    X(MOVHPD, 0)
+    X(RSQRTSS, 0) X(CVTSS2SD, 0) X(CVTSD2SS, 0) X(CVTSI2SS, 0) X(CVTSI2SD, 0) X(ROUNDSS, 0) X(ROUNDSD, 0) \
+    X(PINSRB, 0) X(PINSRW, 0) X(PINSRD, 0) X(PINSRQ, 0) \
+   
 // destination, source[, immediate]
 #define AVX_TWO(X) \
     X(SQRTPS, 0) X(SQRTPD, 0) X(RCPPS, 0) X(RSQRTPS, 0) X(CVTDQ2PS, 0) X(CVTPS2DQ, 0) X(CVTTPS2DQ, 0) X(PSHUFD, 0) X(PSHUFLW, 0) \
@@ -48,7 +49,8 @@
     X(MOVSS) X(MOVSD) X(MOVD) X(MOVQ) X(PCMPESTRM) X(PCMPISTRM) X(MOVMSKPS) X(MOVMSKPD) X(PMOVMSKB) X(PTEST) X(TESTPS) X(TESTPD) \
     X(CMPPS) X(CMPPD) X(CMPSS) X(CMPSD) X(ZEROUPPER) X(ZEROALL) X(BROADCASTSS) X(BROADCASTSD) X(PBROADCASTB) X(PBROADCASTW) X(PBROADCASTD) \
     X(PBROADCASTQ) X(BROADCASTF128) X(BROADCASTI128) X(INSERTF128) X(INSERTI128) X(EXTRACTF128) X(EXTRACTI128) X(PERM2F128) X(PERM2I128) \
-    X(PERMQ) X(PERMPD) X(PERMD) X(PERMPS) X(PERMILPS) X(PERMILPD) X(PBLENDD) X(PSLLVD) X(PSLLVQ) X(PSRLVD) X(PSRLVQ) X(PSRAVD) \
+    X(PERMQ) X(PERMPD) X(PERMD) X(PERMPS) X(PERMILPS) X(PERMILPD) X(PBLENDD) X(PBLENDW) X(BLENDPS) X(BLENDPD) \
+    X(PSLLDQ) X(PSRLDQ) X(SHUFPS) X(SHUFPD) X(MOVHLPS) X(MOVLHPS) X(MOVLPS) X(MOVLPD) X(MOVHPS) X(MOVHPD) X(PSLLVD) X(PSLLVQ) X(PSRLVD) X(PSRLVQ) X(PSRAVD) \
     X(MASKMOVPS) X(MASKMOVPD) X(PMASKMOVD) X(PMASKMOVQ) X(CVTPH2PS) X(CVTPS2PH)
 
 // log2 of the bytes of an index, of an element
@@ -75,21 +77,39 @@ AVX_ALL(X)
 FMA_ALL(X)
 #undef X
 
-// ---- lower_avx.c
-enum { AVX_LOW = 28, AVX_HIGH = 29, AVX_M_LOW = 30, AVX_M_HIGH = 31 };      // a result; the second source if it is in memory
+// ---- lower_avx_upper.c: the upper halves. Memory is always up to date; what is read or written stays in the register where it was, so that
+// the next instructions of a straight line need not load it.
+enum { AVX_LOW = 28, AVX_M_LOW = 30 };          // a low half on its way; the second source if it is in memory
 
 static inline bool avx_wide(const struct x64_insn *insn) { return insn->form & X64_F_256; }
+a64_vreg avx_take(struct lower_context *cx);                                // one of v24..v26, v29, v31: the instruction's until its end, at most five
+void avx_reserve(struct lower_context *cx, a64_vreg v);                     // avx_take and avx_high give others than this one
+a64_vreg avx_high(struct lower_context *cx, unsigned ymm);                  // a register with the upper half, to be read only
+a64_vreg avx_high_own(struct lower_context *cx, unsigned ymm);              // one that may be changed
 void avx_high_read(struct lower_context *cx, a64_vreg v, unsigned ymm);     // v = the upper half
-void avx_high_write(struct lower_context *cx, unsigned ymm, a64_vreg v);
+void avx_high_write(struct lower_context *cx, unsigned ymm, a64_vreg v);    // v must not change in this instruction
+void avx_high_written(struct lower_context *cx, unsigned ymm);              // memory has been changed by other means
 void avx_high_clear(struct lower_context *cx, unsigned ymm);
 void avx_high_clear_all(struct lower_context *cx);                          // v16 is scratch
 // Upper half of the destination: v, or zero if the instruction has 128 bits.
 void avx_high_finish(struct lower_context *cx, const struct x64_insn *insn, a64_vreg v);
-// The low half's register of a vector operand, which a memory operand is loaded into AVX_M_LOW for; AVX_M_HIGH becomes the upper
-// half of an operand of 32 bytes.
-a64_vreg avx_source(struct lower_context *cx, const struct x64_insn *insn, const struct x64_operand *opd);
+
+// Of what the registers hold where the code goes on behind d->back (noted in d->reg): before the label, after it, and by the code out of line.
+void avx_upper_keep(struct lower_context *cx, struct lower_deferred *d);
+void avx_upper_kept(struct lower_context *cx, const struct lower_deferred *d);
+void avx_upper_restore(struct lower_context *cx, const struct lower_deferred *d);
+
+// ---- lower_avx.c
+// The halves of a vector operand, to be read only; a memory operand is loaded, its low half into AVX_M_LOW. high: of 32 bytes only.
+struct avx_value { a64_vreg low, high; };
+struct avx_value avx_source(struct lower_context *cx, const struct x64_insn *insn, const struct x64_operand *opd);
 // vd = legacy(first source, second source[, immediate >> shift for the upper half]).
 bool avx_three(struct lower_context *cx, const struct x64_insn *insn, lower_function *legacy, unsigned shift);
+bool avx_two(struct lower_context *cx, const struct x64_insn *insn, lower_function *legacy, unsigned shift);    // vd = legacy(source[, immediate])
 
-// ---- lower_avx_float.c: arithmetic of FP_FAST; false: nothing is emitted, it is for avx_three.
+// ---- lower_avx_permute.c
+// A register with element i of x and element j of y: `to`, which may be one of them, or one that is so already.
+a64_vreg avx_two_elements(struct lower_context *cx, a64_vreg to, a64_vreg x, unsigned i, a64_vreg y, unsigned j);
+
+// ---- lower_avx_float.c: arithmetic of FP_FAST; false: nothing is emitted, it is for avx_three or avx_two.
 bool lower_avx_float(struct lower_context *cx, const struct x64_insn *insn, lower_function *legacy);

@@ -20,12 +20,20 @@ bool lower_VZEROALL(struct lower_context *cx, const struct x64_insn *insn)
 
 static bool broadcast(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr)
 {
+    unsigned log2 = arr >> 1;
     a64_vreg vd = insn->opd[0].reg, m = AVX_M_LOW;
-    if (insn->opd[1].kind == X64_OPD_MEM && insn->opd[1].size < 4) {
-        a64_reg r = lower_read(cx, &insn->opd[1]);
-        a64_fmov_from_general(cx->b, A64_W, AVX_M_LOW, r);
+    if (insn->opd[1].kind == X64_OPD_MEM) {
+        struct lower_mem mem = lower_sse_address(cx, insn, log2);
+        if (mem.index == A64_ZR && !mem.offset) {
+            lower_order_load(cx, mem.base, A64_ZR);
+            a64_ld1r(cx->b, log2, vd, mem.base);
+            lower_order_loaded(cx, A64_ZR, false);
+            avx_high_finish(cx, insn, vd);
+            return true;
+        }
+        lower_load_v(cx, log2, m, mem);
     } else {
-        m = avx_source(cx, insn, &insn->opd[1]);
+        m = insn->opd[1].reg;
     }
     a64_dup_element(cx->b, arr, vd, m, 0);
     avx_high_finish(cx, insn, vd);
@@ -40,25 +48,27 @@ bool lower_VPBROADCASTQ(struct lower_context *cx, const struct x64_insn *insn) {
 
 bool lower_VBROADCASTF128(struct lower_context *cx, const struct x64_insn *insn)
 {
-    a64_vreg m = avx_source(cx, insn, &insn->opd[1]);
-    a64_mov_v(cx->b, insn->opd[0].reg, m);
-    avx_high_finish(cx, insn, m);
+    a64_vreg vd = insn->opd[0].reg;
+    lower_sse_read(cx, &insn->opd[1], vd);              // from memory always
+    avx_high_finish(cx, insn, vd);
     return true;
 }
 bool lower_VBROADCASTI128(struct lower_context *cx, const struct x64_insn *insn) { return lower_VBROADCASTF128(cx, insn); }
 
 bool lower_VINSERTF128(struct lower_context *cx, const struct x64_insn *insn)
 {
-    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), vd = insn->opd[0].reg, n = insn->opd[1].reg;
+    a64_vreg m = insn->opd[2].reg, vd = insn->opd[0].reg, n = insn->opd[1].reg;
+    if (insn->opd[2].kind == X64_OPD_MEM)
+        m = lower_sse_read(cx, &insn->opd[2], insn->opd[3].value & 1 ? avx_take(cx) : vd);
     if (insn->opd[3].value & 1) {
         avx_high_write(cx, vd, m);
         if (vd != n)
             a64_mov_v(cx->b, vd, n);
     } else {
-        avx_high_read(cx, AVX_HIGH, n);
+        if (vd != n)
+            avx_high_write(cx, vd, avx_high(cx, n));
         if (vd != m)
             a64_mov_v(cx->b, vd, m);
-        avx_high_write(cx, vd, AVX_HIGH);
     }
     return true;
 }
@@ -67,15 +77,16 @@ bool lower_VINSERTI128(struct lower_context *cx, const struct x64_insn *insn) { 
 bool lower_VEXTRACTF128(struct lower_context *cx, const struct x64_insn *insn)
 {
     a64_vreg from = insn->opd[1].reg;
-    if (insn->opd[2].value & 1) {
-        avx_high_read(cx, AVX_HIGH, from);
-        from = AVX_HIGH;
-    }
+    bool upper = insn->opd[2].value & 1;
     if (insn->opd[0].kind == X64_OPD_MEM) {
+        if (upper)
+            from = avx_high(cx, from);
         lower_store_v(cx, 4, from, lower_address(cx, insn, 4));
         return true;
     }
-    if (insn->opd[0].reg != from)
+    if (upper)
+        avx_high_read(cx, insn->opd[0].reg, from);
+    else if (insn->opd[0].reg != from)
         a64_mov_v(cx->b, insn->opd[0].reg, from);
     avx_high_clear(cx, insn->opd[0].reg);
     return true;
@@ -84,40 +95,68 @@ bool lower_VEXTRACTI128(struct lower_context *cx, const struct x64_insn *insn) {
 
 // ---- permutations
 
-// The second source; its upper half into AVX_M_HIGH only if that is wanted, or comes from memory, where all of it is accessed.
-static a64_vreg source_for(struct lower_context *cx, const struct x64_insn *insn, const struct x64_operand *opd, bool upper)
+// A half of a result: zero, the lower or the upper half of a register, or in a vector register that no ymm register is.
+struct half { enum { ZERO, LOWER, UPPER, LOADED, COMPUTED } kind; a64_vreg v; };
+
+static void put_low(struct lower_context *cx, a64_vreg vd, struct half h)
 {
-    return opd->kind == X64_OPD_MEM || upper ? avx_source(cx, insn, opd) : opd->reg;
+    if (h.kind == ZERO)
+        a64_movi_zero(cx->b, vd);
+    else if (h.kind == UPPER)
+        avx_high_read(cx, vd, h.v);
+    else if (h.v != vd)
+        a64_mov_v(cx->b, vd, h.v);
 }
 
-// Both halves of the result, each in some register.
-static void put_halves(struct lower_context *cx, unsigned ymm, a64_vreg low, a64_vreg high)
+static void put_high(struct lower_context *cx, unsigned vd, struct half h)
 {
-    avx_high_write(cx, ymm, high);
-    if (low != ymm)
-        a64_mov_v(cx->b, (a64_vreg)ymm, low);
+    if (h.kind == ZERO)
+        avx_high_clear(cx, vd);
+    else if (h.kind != UPPER)
+        avx_high_write(cx, vd, h.v);
+    else if (h.v != vd)
+        avx_high_write(cx, vd, avx_high(cx, h.v));
+}
+
+static void put_halves(struct lower_context *cx, unsigned vd, struct half low, struct half high)
+{
+    if (low.kind == UPPER && high.kind == UPPER && low.v == high.v) {
+        avx_high_read(cx, (a64_vreg)vd, low.v);
+        if (low.v != vd)
+            avx_high_write(cx, vd, (a64_vreg)vd);
+    } else if (low.kind == UPPER && low.v == vd) {          // that is written over
+        if (high.kind == LOWER && high.v == vd)
+            high = (struct half){ LOADED, AVX_LOW }, a64_mov_v(cx->b, AVX_LOW, vd);
+        put_low(cx, (a64_vreg)vd, low);
+        put_high(cx, vd, high);
+    } else {
+        put_high(cx, vd, high);
+        put_low(cx, (a64_vreg)vd, low);
+    }
 }
 
 bool lower_VPERM2F128(struct lower_context *cx, const struct x64_insn *insn)
 {
     unsigned order = (unsigned)insn->opd[3].value & 0xff;
-    bool upper = (order & 0xb) == 3 || (order >> 4 & 0xb) == 3;
-    a64_vreg m = source_for(cx, insn, &insn->opd[2], upper), n = insn->opd[1].reg, halves[2] = { AVX_LOW, AVX_HIGH };
+    struct half halves[2];
+    struct avx_value m = { 0, 0 };
+    if (insn->opd[2].kind == X64_OPD_MEM)
+        m = avx_source(cx, insn, &insn->opd[2]);
     for (unsigned i = 0; i < 2; i++, order >>= 4) {
+        bool upper = order & 1, second = order & 2;
         if (order & 8)
-            a64_movi_zero(cx->b, halves[i]);
-        else if ((order & 3) == 1)
-            avx_high_read(cx, halves[i], n);
+            halves[i] = (struct half){ ZERO, 0 };
+        else if (second && insn->opd[2].kind == X64_OPD_MEM)
+            halves[i] = (struct half){ LOADED, upper ? m.high : m.low };
         else
-            halves[i] = (order & 3) == 0 ? n : (order & 3) == 2 ? m : AVX_M_HIGH;
+            halves[i] = (struct half){ upper ? UPPER : LOWER, insn->opd[second ? 2 : 1].reg };
     }
     put_halves(cx, insn->opd[0].reg, halves[0], halves[1]);
     return true;
 }
 bool lower_VPERM2I128(struct lower_context *cx, const struct x64_insn *insn) { return lower_VPERM2F128(cx, insn); }
 
-// A register with element i of x and element j of y: `to`, which may be one of them, or one that is so already.
-static a64_vreg two_elements(struct lower_context *cx, a64_vreg to, a64_vreg x, unsigned i, a64_vreg y, unsigned j)
+a64_vreg avx_two_elements(struct lower_context *cx, a64_vreg to, a64_vreg x, unsigned i, a64_vreg y, unsigned j)
 {
     struct a64_buf *b = cx->b;
     if (i == j) {
@@ -136,56 +175,95 @@ static a64_vreg two_elements(struct lower_context *cx, a64_vreg to, a64_vreg x, 
     return to;
 }
 
+// A half of VPERMQ: two bits for each element.
+static struct half quadwords(const struct x64_operand *from, struct avx_value m, unsigned order)
+{
+    bool loaded = from->kind == X64_OPD_MEM;
+    if (order == 0x4)
+        return loaded ? (struct half){ LOADED, m.low } : (struct half){ LOWER, from->reg };
+    if (order == 0xe)
+        return loaded ? (struct half){ LOADED, m.high } : (struct half){ UPPER, from->reg };
+    return (struct half){ COMPUTED, 0 };
+}
+
+static a64_vreg compute(struct lower_context *cx, a64_vreg to, struct avx_value m, unsigned order)
+{
+    return avx_two_elements(cx, to, order & 2 ? m.high : m.low, order & 1, order & 8 ? m.high : m.low, order >> 2 & 1);
+}
+
 bool lower_VPERMQ(struct lower_context *cx, const struct x64_insn *insn)
 {
-    unsigned order = (unsigned)insn->opd[2].value & 0xff, vd = insn->opd[0].reg;
-    a64_vreg m = source_for(cx, insn, &insn->opd[1], order & 0xaa), part[4], high;
-    for (unsigned i = 0; i < 4; i++)
-        part[i] = order >> 2 * i & 2 ? AVX_M_HIGH : m;
-    high = two_elements(cx, AVX_HIGH, part[2], order >> 4 & 1, part[3], order >> 6 & 1);
-    avx_high_write(cx, vd, high);
-    a64_vreg low = two_elements(cx, (a64_vreg)vd, part[0], order & 1, part[1], order >> 2 & 1);
-    if (low != vd)
-        a64_mov_v(cx->b, (a64_vreg)vd, low);
+    const struct x64_operand *from = &insn->opd[1];
+    unsigned low = (unsigned)insn->opd[2].value & 15, high = (unsigned)insn->opd[2].value >> 4 & 15;
+    a64_vreg vd = insn->opd[0].reg;
+    struct avx_value m = { from->reg, from->reg };
+    if (from->kind == X64_OPD_MEM)
+        m = avx_source(cx, insn, from);
+    struct half halves[2] = { quadwords(from, m, low), quadwords(from, m, high) };
+    bool wanted = (halves[0].kind == COMPUTED && low & 0xa) || (halves[1].kind == COMPUTED && high & 0xa);
+    if (from->kind != X64_OPD_MEM && wanted)
+        m.high = avx_high(cx, from->reg);
+    if (halves[1].kind == COMPUTED && low != high)
+        halves[1] = (struct half){ LOADED, compute(cx, avx_take(cx), m, high) };
+    if (halves[0].kind != COMPUTED) {
+        put_halves(cx, vd, halves[0], halves[1]);
+        return true;
+    }
+    if (low != high)
+        put_high(cx, vd, halves[1]);
+    compute(cx, vd, m, low);
+    if (low == high)
+        avx_high_write(cx, vd, vd);
     return true;
 }
 bool lower_VPERMPD(struct lower_context *cx, const struct x64_insn *insn) { return lower_VPERMQ(cx, insn); }
 
-// v19 = the indices of bytes for words whose numbers, below `count`, are in v; v16..v18 are scratch.
-static void word_indices(struct lower_context *cx, a64_vreg v, unsigned count)
+enum { TABLE = 22 };                // and the next one
+
+// v19 = the indices of bytes for words whose numbers, below `count`, are in v; v16 is scratch, v17, v18 and v20 are constants that `first` loads.
+static void word_indices(struct lower_context *cx, a64_vreg v, unsigned count, bool first)
 {
     uint64_t mask = (count - 1) * 0x0000000100000001ull;
-    lower_literal_v(cx, 16, mask, mask);
-    lower_literal_v(cx, 17, 0x0404040404040404ull, 0x0404040404040404ull);
-    lower_literal_v(cx, 18, 0x0302010003020100ull, 0x0302010003020100ull);
-    a64_and_v(cx->b, A64_16B, 16, 16, v);
+    if (first) {
+        lower_literal_v(cx, 20, mask, mask);
+        a64_movi_bytes(cx->b, 17, 4);
+        lower_literal_v(cx, 18, 0x0302010003020100ull, 0x0302010003020100ull);
+    }
+    a64_and_v(cx->b, A64_16B, 16, 20, v);
     a64_mul_v(cx->b, A64_4S, 16, 16, 17);
     a64_add_v(cx->b, A64_16B, 19, 16, 18);
 }
 
 bool lower_VPERMD(struct lower_context *cx, const struct x64_insn *insn)
 {
-    a64_vreg m = avx_source(cx, insn, &insn->opd[2]), n = insn->opd[1].reg, vd = insn->opd[0].reg;
-    if (m != AVX_M_LOW)
-        a64_mov_v(cx->b, AVX_M_LOW, m);
-    avx_high_read(cx, AVX_HIGH, n);
-    word_indices(cx, AVX_HIGH, 8);
-    a64_tbl(cx->b, 2, AVX_HIGH, AVX_M_LOW, 19);
-    word_indices(cx, n, 8);
-    a64_tbl(cx->b, 2, vd, AVX_M_LOW, 19);
-    avx_high_write(cx, vd, AVX_HIGH);
+    const struct x64_operand *from = &insn->opd[2];
+    struct avx_value m = { from->reg, 0 };
+    if (from->kind == X64_OPD_MEM)
+        m = avx_source(cx, insn, from);
+    a64_mov_v(cx->b, TABLE, m.low);
+    if (m.high)
+        a64_mov_v(cx->b, TABLE + 1, m.high);
+    else
+        avx_high_read(cx, TABLE + 1, from->reg);
+    a64_vreg n = insn->opd[1].reg, vd = insn->opd[0].reg, high = avx_high(cx, n), upper = avx_take(cx);
+    word_indices(cx, high, 8, true);
+    a64_tbl(cx->b, 2, upper, TABLE, 19);
+    word_indices(cx, n, 8, false);
+    a64_tbl(cx->b, 2, vd, TABLE, 19);
+    avx_high_write(cx, vd, upper);
     return true;
 }
 bool lower_VPERMPS(struct lower_context *cx, const struct x64_insn *insn) { return lower_VPERMD(cx, insn); }
 
-static void permute_words(struct lower_context *cx, a64_vreg vd, a64_vreg n, a64_vreg order)
+static void permute_words(struct lower_context *cx, a64_vreg vd, a64_vreg n, a64_vreg order, bool first)
 {
-    word_indices(cx, order, 4);
+    word_indices(cx, order, 4, first);
     a64_tbl(cx->b, 1, vd, n, 19);
 }
 
-static void permute_doubles(struct lower_context *cx, a64_vreg vd, a64_vreg n, a64_vreg order)
+static void permute_doubles(struct lower_context *cx, a64_vreg vd, a64_vreg n, a64_vreg order, bool first)
 {
+    (void)first;
     a64_shl_v(cx->b, A64_2D, 16, order, 62);        // bit 1
     a64_cmlt_zero(cx->b, A64_2D, 16, 16);
     a64_dup_element(cx->b, A64_2D, 17, n, 0);
@@ -199,57 +277,117 @@ static bool permute_inside(struct lower_context *cx, const struct x64_insn *insn
 {
     bool immediate = insn->opd[2].kind == X64_OPD_IMM;
     unsigned order = (unsigned)insn->opd[2].value & 0xff;
-    a64_vreg m = avx_source(cx, insn, &insn->opd[immediate ? 1 : 2]), vd = insn->opd[0].reg;
+    struct avx_value m = avx_source(cx, insn, &insn->opd[immediate ? 1 : 2]);
+    a64_vreg vd = insn->opd[0].reg, upper = 0;
     for (unsigned half = avx_wide(insn) ? 2 : 1; half-- > 0;) {
-        a64_vreg s = half ? AVX_M_HIGH : m, to = half ? AVX_HIGH : vd, n = insn->opd[1].reg;
+        a64_vreg s = half ? m.high : m.low, n = insn->opd[1].reg, to = vd;
         if (immediate) {
-            unsigned pair = order >> half * 2;
-            lower_shuffle_words(cx, to, s, doubles ? (pair & 1 ? 0xe : 4) | (pair & 2 ? 0xe0 : 0x40) : order);
+            unsigned pair = order >> half * 2, words = doubles ? (pair & 1 ? 0xe : 4) | (pair & 2 ? 0xe0 : 0x40) : order;
+            if (half && words == 0xe4) {                // all in its place
+                upper = s;
+                continue;
+            }
+            lower_shuffle_words(cx, half ? upper = avx_take(cx) : vd, s, words);
             continue;
         }
         if (half) {
-            avx_high_read(cx, AVX_HIGH, n);
-            n = AVX_HIGH;
+            n = avx_high(cx, n);
+            to = upper = avx_take(cx);
         }
-        (doubles ? permute_doubles : permute_words)(cx, to, n, s);
+        (doubles ? permute_doubles : permute_words)(cx, to, n, s, half || !avx_wide(insn));
     }
-    avx_high_finish(cx, insn, AVX_HIGH);
+    avx_high_finish(cx, insn, upper);
     return true;
 }
 bool lower_VPERMILPS(struct lower_context *cx, const struct x64_insn *insn) { return permute_inside(cx, insn, false); }
 bool lower_VPERMILPD(struct lower_context *cx, const struct x64_insn *insn) { return permute_inside(cx, insn, true); }
 
+bool lower_VSHUFPS(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct avx_value m = avx_source(cx, insn, &insn->opd[2]);
+    unsigned order = (unsigned)insn->opd[3].value & 0xff;
+    a64_vreg n = insn->opd[1].reg, upper = 0;
+    if (avx_wide(insn)) {
+        a64_vreg high = avx_high(cx, n);
+        lower_shuffle_two(cx, upper = avx_take(cx), high, m.high, order);
+    }
+    lower_shuffle_two(cx, insn->opd[0].reg, n, m.low, order);
+    avx_high_finish(cx, insn, upper);
+    return true;
+}
+
+bool lower_VSHUFPD(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct avx_value m = avx_source(cx, insn, &insn->opd[2]);
+    unsigned order = (unsigned)insn->opd[3].value;
+    a64_vreg n = insn->opd[1].reg, vd = insn->opd[0].reg, upper = 0;
+    if (avx_wide(insn)) {
+        a64_vreg high = avx_high(cx, n);
+        upper = avx_two_elements(cx, avx_take(cx), high, order >> 2 & 1, m.high, order >> 3 & 1);
+    }
+    a64_vreg low = avx_two_elements(cx, vd, n, order & 1, m.low, order >> 1 & 1);
+    if (low != vd)
+        a64_mov_v(cx->b, vd, low);
+    avx_high_finish(cx, insn, upper);
+    return true;
+}
+
+static bool shift_bytes(struct lower_context *cx, const struct x64_insn *insn, bool left)
+{
+    unsigned count = (unsigned)insn->opd[2].value & 0xff;
+    a64_vreg n = insn->opd[1].reg, vd = insn->opd[0].reg, upper = 0;
+    if (count > 15) {
+        a64_movi_zero(cx->b, vd);
+        avx_high_clear(cx, vd);
+        return true;
+    }
+    if (count)
+        a64_movi_zero(cx->b, 16);
+    for (unsigned half = avx_wide(insn) ? 2 : 1; half-- > 0;) {
+        a64_vreg v = half ? upper = avx_high(cx, n) : n, to = vd;
+        if (half && count)
+            to = upper = avx_take(cx);
+        if (count)
+            a64_ext(cx->b, A64_16B, to, left ? 16 : v, left ? v : 16, left ? 16 - count : count);
+        else if (!half && vd != n)
+            a64_mov_v(cx->b, vd, n);
+    }
+    avx_high_finish(cx, insn, upper);
+    return true;
+}
+bool lower_VPSLLDQ(struct lower_context *cx, const struct x64_insn *insn) { return shift_bytes(cx, insn, true); }
+bool lower_VPSRLDQ(struct lower_context *cx, const struct x64_insn *insn) { return shift_bytes(cx, insn, false); }
+
 // ---- shifts, each element by its own count. USHL and SSHL take the low byte of a count, signed.
 
-static void shift_each(struct lower_context *cx, enum a64_arr arr, a64_vreg vd, a64_vreg n, a64_vreg m, bool left, bool arithmetic)
+// The counts of doublewords are at most `least`, those of quadwords are made 127 at most.
+static void shift_each(struct lower_context *cx, enum a64_arr arr, a64_vreg vd, a64_vreg n, a64_vreg m, bool left, bool arithmetic, a64_vreg least)
 {
     struct a64_buf *b = cx->b;
-    uint64_t bits = arr == A64_2D ? 64 : 32 * 0x0000000100000001ull;
-    lower_literal_v(cx, 16, bits, bits);
-    a64_cmhi(b, arr, 17, 16, m);                    // the count is less than the element's width
-    if (arithmetic) {
-        a64_umin(b, arr, 16, 16, m);
-        a64_neg_v(b, arr, 16, 16);
-        a64_sshl(b, arr, vd, n, 16);
-        return;
+    if (arr == A64_2D) {
+        a64_uqshl(b, arr, 16, m, 57);
+        a64_ushr(b, arr, 16, 16, 57);
+    } else {
+        a64_umin(b, arr, 16, least, m);
     }
-    if (left)
-        a64_mov_v(b, 16, m);
-    else
-        a64_neg_v(b, arr, 16, m);
-    a64_ushl(b, arr, 16, n, 16);
-    a64_and_v(b, A64_16B, vd, 16, 17);
+    if (!left)
+        a64_neg_v(b, arr, 16, 16);
+    (arithmetic ? a64_sshl : a64_ushl)(b, arr, vd, n, 16);
 }
 
 static bool shift_variable(struct lower_context *cx, const struct x64_insn *insn, enum a64_arr arr, bool left, bool arithmetic)
 {
-    a64_vreg m = avx_source(cx, insn, &insn->opd[2]);
+    enum { LEAST = 17 };
+    struct avx_value m = avx_source(cx, insn, &insn->opd[2]);
+    a64_vreg upper = 0;
+    if (arr == A64_4S)
+        lower_literal_v(cx, LEAST, 32 * 0x0000000100000001ull, 32 * 0x0000000100000001ull);
     if (avx_wide(insn)) {
-        avx_high_read(cx, AVX_HIGH, insn->opd[1].reg);
-        shift_each(cx, arr, AVX_HIGH, AVX_HIGH, AVX_M_HIGH, left, arithmetic);
+        a64_vreg high = avx_high(cx, insn->opd[1].reg);
+        shift_each(cx, arr, upper = avx_take(cx), high, m.high, left, arithmetic, LEAST);
     }
-    shift_each(cx, arr, insn->opd[0].reg, insn->opd[1].reg, m, left, arithmetic);
-    avx_high_finish(cx, insn, AVX_HIGH);
+    shift_each(cx, arr, insn->opd[0].reg, insn->opd[1].reg, m.low, left, arithmetic, LEAST);
+    avx_high_finish(cx, insn, upper);
     return true;
 }
 bool lower_VPSLLVD(struct lower_context *cx, const struct x64_insn *insn) { return shift_variable(cx, insn, A64_4S, true, false); }
@@ -257,52 +395,3 @@ bool lower_VPSLLVQ(struct lower_context *cx, const struct x64_insn *insn) { retu
 bool lower_VPSRLVD(struct lower_context *cx, const struct x64_insn *insn) { return shift_variable(cx, insn, A64_4S, false, false); }
 bool lower_VPSRLVQ(struct lower_context *cx, const struct x64_insn *insn) { return shift_variable(cx, insn, A64_2D, false, false); }
 bool lower_VPSRAVD(struct lower_context *cx, const struct x64_insn *insn) { return shift_variable(cx, insn, A64_4S, false, true); }
-
-// ---- masked moves. Only elements whose mask is negative are accessed, and can fault.
-
-static bool masked(struct lower_context *cx, const struct x64_insn *insn, unsigned log2)
-{
-    struct a64_buf *b = cx->b;
-    bool store = insn->opd[0].kind == X64_OPD_MEM;
-    unsigned count = 16u >> log2, halves = avx_wide(insn) ? 2 : 1, bytes = 1u << log2;
-    a64_reg at = lower_address_register(cx, insn), t = lower_temp(cx), failed = lower_temp(cx), p = lower_temp(cx);
-    a64_vreg mask[2] = { insn->opd[1].reg, AVX_M_HIGH }, data[2] = { store ? insn->opd[2].reg : AVX_LOW, AVX_HIGH };
-    if (halves > 1)
-        avx_high_read(cx, AVX_M_HIGH, mask[0]);
-    if (store && halves > 1)
-        avx_high_read(cx, AVX_HIGH, data[0]);
-    if (!store) {
-        a64_movi_zero(b, AVX_LOW);
-        a64_movi_zero(b, AVX_HIGH);
-    }
-    for (unsigned pass = store ? 0 : 1; pass < 2; pass++)       // of a store, every element is tried before the first is written
-        for (unsigned i = 0; i < count * halves; i++) {
-            uint32_t skip = lower_label(cx);
-            struct lower_mem mem = { .base = at, .index = A64_ZR, .offset = i * bytes };
-            a64_umov(b, log2, t, mask[i / count], i % count);
-            lower_tbz(cx, t, bytes * 8 - 1, skip);
-            if (!pass) {
-                a64_add_imm(b, A64_X, p, at, i * bytes);
-                lower_probe_write(cx, p, t, failed);
-                a64_add_imm(b, A64_X, p, at, i * bytes + bytes - 1);
-                a64_and_imm(b, A64_X, p, p, ~0xfffull);     // of two pages: where the second begins
-                lower_probe_write(cx, p, t, failed);
-            } else if (store) {
-                a64_umov(b, log2, t, data[i / count], i % count);
-                lower_store(cx, log2, t, mem);
-            } else {
-                lower_load(cx, log2, A64_ZERO, t, mem);
-                a64_ins_general(b, log2, data[i / count], i % count, t);
-            }
-            lower_bind(cx, skip);
-        }
-    if (!store) {
-        a64_mov_v(b, insn->opd[0].reg, AVX_LOW);
-        avx_high_finish(cx, insn, AVX_HIGH);
-    }
-    return true;
-}
-bool lower_VMASKMOVPS(struct lower_context *cx, const struct x64_insn *insn) { return masked(cx, insn, 2); }
-bool lower_VMASKMOVPD(struct lower_context *cx, const struct x64_insn *insn) { return masked(cx, insn, 3); }
-bool lower_VPMASKMOVD(struct lower_context *cx, const struct x64_insn *insn) { return masked(cx, insn, 2); }
-bool lower_VPMASKMOVQ(struct lower_context *cx, const struct x64_insn *insn) { return masked(cx, insn, 3); }

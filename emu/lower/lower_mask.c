@@ -100,8 +100,8 @@ bool lower_mask_stand_in(struct lower_context *cx, const struct x64_insn *insn)
     a64_vreg v = insn->opd[1].reg;
     bool ready = arr == A64_16B && is_comparison(cx, v, avx_wide(insn));
     if (avx_wide(insn)) {
-        avx_high_read(cx, 17, v);
-        (sought == NO_BIT ? a64_orr_v : a64_and_v)(b, A64_16B, 16, 17, v);
+        a64_vreg high = avx_high(cx, v);
+        (sought == NO_BIT ? a64_orr_v : a64_and_v)(b, A64_16B, 16, high, v);
         v = 16;
     }
     if (!ready) {
@@ -202,9 +202,8 @@ bool lower_VPMOVMSKB(struct lower_context *cx, const struct x64_insn *insn)
         return lower_PMOVMSKB(cx, insn);
     if (lower_mask_stand_in(cx, insn))
         return true;
-    a64_vreg m = insn->opd[1].reg, high = AVX_M_HIGH;
+    a64_vreg m = insn->opd[1].reg, high = avx_high(cx, m);
     lower_literal_v(cx, 17, 0x8040201008040201ull, 0x8040201008040201ull);
-    avx_high_read(cx, high, m);
     if (!is_comparison(cx, m, true)) {
         a64_cmlt_zero(b, A64_16B, 16, m);
         a64_cmlt_zero(b, A64_16B, 18, high);
@@ -227,20 +226,17 @@ static bool sign_mask(struct lower_context *cx, const struct x64_insn *insn, low
         return function(cx, insn);
     if (lower_mask_stand_in(cx, insn))
         return true;
-    avx_high_read(cx, AVX_M_HIGH, insn->opd[1].reg);
-    a64_uzp2(cx->b, arr, AVX_LOW, insn->opd[1].reg, AVX_M_HIGH);
+    a64_uzp2(cx->b, arr, AVX_LOW, insn->opd[1].reg, avx_high(cx, insn->opd[1].reg));
     i.opd[1].kind = X64_OPD_XMM;
     i.opd[1].reg = AVX_LOW;
     i.form &= (uint8_t)~X64_F_256;
     if (arr == A64_4S)                              // four doubles: four words
         return lower_MOVMSKPS(cx, &i);
-    a64_sqxtn(cx->b, A64_8B, AVX_LOW, AVX_LOW);     // eight singles: eight bytes, and zeroes
-    i.op = X64_PMOVMSKB;
-    bool finishing = cx->mask_finishing;
-    cx->mask_finishing = true;                      // nobody asks about that one
-    bool done = lower_PMOVMSKB(cx, &i);
-    cx->mask_finishing = finishing;
-    return done;
+    lower_literal_v(cx, 17, 0x0003000200010000ull, 0x0007000600050004ull);
+    a64_ushr(cx->b, A64_8H, AVX_LOW, AVX_LOW, 15);  // eight singles: eight halfwords
+    a64_ushl(cx->b, A64_8H, AVX_LOW, AVX_LOW, 17);
+    a64_addv(cx->b, A64_8H, 16, AVX_LOW);
+    return mask_in_v16(cx, insn, 1);
 }
 bool lower_VMOVMSKPS(struct lower_context *cx, const struct x64_insn *insn) { return sign_mask(cx, insn, lower_MOVMSKPS, A64_8H); }
 bool lower_VMOVMSKPD(struct lower_context *cx, const struct x64_insn *insn) { return sign_mask(cx, insn, lower_MOVMSKPD, A64_4S); }

@@ -2,7 +2,7 @@
 // Shuffles by an immediate: the shortest sequence for each of its values is in shuffle_words.inc, which tools/shuffle_table makes.
 #include "emu/lower/lower_sse.h"
 
-enum { r_d, r_s, r_t, r_u };                        // destination, source, scratch
+enum { r_d, r_s, r_t, r_u, r_n };                   // destination, source, scratch, another source
 enum {
     OP_END, OP_ZIP1, OP_ZIP2, OP_UZP1, OP_UZP2, OP_TRN1, OP_TRN2, OP_ZIP1D, OP_ZIP2D, OP_EXT4, OP_EXT8, OP_EXT12, OP_REV64,
     OP_DUP0, OP_DUP1, OP_DUP2, OP_DUP3, OP_MOV,
@@ -46,9 +46,9 @@ static unsigned length(const uint32_t steps[4])
     return count;
 }
 
-static void run(struct a64_buf *b, const uint32_t steps[4], a64_vreg vd, a64_vreg source)
+static void run(struct a64_buf *b, const uint32_t steps[4], a64_vreg vd, a64_vreg source, a64_vreg other)
 {
-    const a64_vreg registers[] = { vd, source, 20, 21 };
+    const a64_vreg registers[] = { vd, source, 20, 21, other };
     for (unsigned i = 0; i < length(steps); i++)
         step(b, steps[i] & 255, registers[steps[i] >> 8 & 255], registers[steps[i] >> 16 & 255], registers[steps[i] >> 24]);
 }
@@ -67,7 +67,7 @@ void lower_shuffle_words(struct lower_context *cx, a64_vreg vd, a64_vreg v, unsi
 {
     const uint32_t *steps = vd == v ? pshufd_in_place_steps[order] : pshufd_steps[order];
     if (length(steps) <= 2)
-        run(cx->b, steps, vd, v);
+        run(cx->b, steps, vd, v, vd);
     else
         look_up(cx, 2, vd, v, (const uint8_t[]){ order & 3, order >> 2 & 3, order >> 4 & 3, (uint8_t)(order >> 6) });
 }
@@ -79,14 +79,28 @@ bool lower_PSHUFD(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
+void lower_shuffle_two(struct lower_context *cx, a64_vreg vd, a64_vreg n, a64_vreg m, unsigned order)
+{
+    const uint32_t *steps = vshufps_steps[order];
+    if (n == m) {
+        lower_shuffle_words(cx, vd, n, order);
+    } else if (vd == n) {
+        run(cx->b, shufps_steps[order], vd, m, n);
+    } else if (vd != m && length(steps) > 1 + length(shufps_steps[order])) {
+        a64_mov_v(cx->b, vd, n);
+        run(cx->b, shufps_steps[order], vd, m, n);
+    } else if (vd == m && length(steps) > 1 && (steps[0] >> 8 & 255) == r_d) {     // too early
+        run(cx->b, steps, 22, m, n);
+        a64_mov_v(cx->b, vd, 22);
+    } else {
+        run(cx->b, steps, vd, m, n);
+    }
+}
+
 bool lower_SHUFPS(struct lower_context *cx, const struct x64_insn *insn)
 {
-    unsigned order = (unsigned)insn->opd[2].value & 0xff;
     a64_vreg s = lower_sse_read(cx, &insn->opd[1], 16), vd = insn->opd[0].reg;
-    if (s == vd)
-        lower_shuffle_words(cx, vd, vd, order);
-    else
-        run(cx->b, shufps_steps[order], vd, s);
+    lower_shuffle_two(cx, vd, vd, s, (unsigned)insn->opd[2].value & 0xff);
     return true;
 }
 

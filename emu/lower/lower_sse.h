@@ -63,6 +63,8 @@ static inline bool lower_afp(const struct lower_context *cx) { return cx->config
 bool lower_sse_form(const struct x64_insn *insn);
 // The address of the memory operand for accesses of 2^log2 bytes; traps unless it is aligned, if the instruction wants that.
 struct lower_mem lower_sse_address(struct lower_context *cx, const struct x64_insn *insn, unsigned log2);
+// Whether it is aligned to its size when lower_sse_address has let it pass.
+bool lower_sse_is_aligned(const struct lower_context *cx, const struct x64_insn *insn);
 // One element of 2^log2 (0..3) bytes to or from memory. v16 is scratch.
 void lower_load_element(struct lower_context *cx, unsigned log2, a64_vreg vt, unsigned index, struct lower_mem mem);
 void lower_store_element(struct lower_context *cx, unsigned log2, a64_vreg vt, unsigned index, struct lower_mem mem);
@@ -71,6 +73,8 @@ void lower_pack(struct lower_context *cx, enum a64_arr low, void (*emit)(struct 
                 a64_vreg n, a64_vreg m);
 // vd = the words of v that the immediate of PSHUFD names. v20 is scratch.
 void lower_shuffle_words(struct lower_context *cx, a64_vreg vd, a64_vreg v, unsigned order);
+// vd = two words of n, then two of m, that the immediate of SHUFPS names. v20 to v22 are scratch.
+void lower_shuffle_two(struct lower_context *cx, a64_vreg vd, a64_vreg n, a64_vreg m, unsigned order);
 // A write of the byte at `r` that changes nothing: faults where a write does. value, failed: scratch.
 void lower_probe_write(struct lower_context *cx, a64_reg r, a64_reg value, a64_reg failed);
 // The same for `bytes` bytes at `at`, at most two pages: a fault is at the first byte of a page that lies in the operand. at may be sp.

@@ -120,17 +120,16 @@ static void blend(struct lower_context *cx, unsigned log2, a64_vreg vd, a64_vreg
             a64_mov_v(cx->b, vd, from);
         return;
     }
-    if (vd == n && insert_chosen(0, vd, m, words) <= 2) {
+    if (vd != m && insert_chosen(0, vd, m, words) <= 2) {
+        if (vd != n)
+            a64_mov_v(cx->b, vd, n);
         insert_chosen(cx->b, vd, m, words);
         return;
     }
-    if (vd == m && insert_chosen(0, vd, n, ~words & 0xff) <= 2) {
+    if (vd != n && insert_chosen(0, vd, n, ~words & 0xff) <= 2) {
+        if (vd != m)
+            a64_mov_v(cx->b, vd, m);
         insert_chosen(cx->b, vd, n, ~words & 0xff);
-        return;
-    }
-    if (words == 0x0f || words == 0xf0) {       // the one's upper half, the other's lower half
-        a64_ext(cx->b, A64_16B, vd, words == 0x0f ? n : m, words == 0x0f ? m : n, 8);
-        a64_ext(cx->b, A64_16B, vd, vd, vd, 8);
         return;
     }
     for (unsigned i = 0; i < 16; i++)

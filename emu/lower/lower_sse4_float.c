@@ -76,6 +76,10 @@ static void dot_product(struct lower_context *cx, enum a64_size s, a64_vreg vd, 
     enum a64_arr arr = s == A64_X ? A64_2D : A64_4S;
     unsigned all = s == A64_X ? 3 : 15, sums = s == A64_X ? 1 : 2, to = choice & all;
     bool native = is_native(cx);
+    if (!(choice >> 4 & all)) {                             // sums of nothing
+        a64_movi_zero(b, vd);
+        return;
+    }
     if (choice >> 4 != all) {                               // an unchosen product is 0 * 0
         element_mask(cx, RESULT, s, choice >> 4);
         a64_and_v(b, A64_16B, EVEN, RESULT, n);

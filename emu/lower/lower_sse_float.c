@@ -194,8 +194,8 @@ static bool compare(struct lower_context *cx, const struct x64_insn *insn, enum 
             a64_fcmeq(b, arr, 17, vd, vd);
             a64_fcmeq(b, arr, 18, s, s);
         }
-        a64_and_v(b, A64_16B, 17, 17, 18);
         invert = !invert;
+        a64_and_v(b, A64_16B, is_scalar || invert ? 17 : vd, 17, 18);
     } else {
         const struct comparison *c = &comparisons[predicate & 3];
         bool equal = !(predicate & 3);      // a < b is b > a
@@ -216,8 +216,6 @@ static bool compare(struct lower_context *cx, const struct x64_insn *insn, enum 
         a64_not_v(b, A64_16B, is_scalar ? 17 : vd, 17);
     if (is_scalar)
         put_low(cx, size, vd, 17);
-    else if (!invert)
-        a64_mov_v(b, vd, 17);               // ordered
     return true;
 }
 bool lower_CMPPS(struct lower_context *cx, const struct x64_insn *insn) { return compare(cx, insn, A64_W, false); }

@@ -25,14 +25,26 @@ static a64_reg index_sum(struct lower_context *cx, const struct x64_insn *insn, 
     return lower_sum(cx, base, index, lower_log2(m->scale));
 }
 
+static bool is_known_aligned(const struct lower_context *cx, const struct x64_insn *insn)
+{
+    unsigned bytes = insn->opd[insn->mem_operand].size;
+    struct lower_low low = lower_address_low(&cx->facts, &insn->mem);
+    return !cx->config->verify && low.bits >= (unsigned)__builtin_ctz(bytes) && !(low.value & (bytes - 1));
+}
+
+bool lower_sse_is_aligned(const struct lower_context *cx, const struct x64_insn *insn)
+{
+    return insn->form & X64_F_ALIGNED || is_known_aligned(cx, insn);
+}
+
 struct lower_mem lower_sse_address(struct lower_context *cx, const struct x64_insn *insn, unsigned log2)
 {
     const struct x64_mem *m = &insn->mem;
-    unsigned bytes = insn->opd[insn->mem_operand].size, bits = (unsigned)__builtin_ctz(bytes);
+    unsigned bytes = insn->opd[insn->mem_operand].size;
     struct lower_low low = lower_address_low(&cx->facts, m);
     if (cx->config->verify)
         low = (struct lower_low){ 0, 0 };
-    if (!(insn->form & X64_F_ALIGNED) || (low.bits >= bits && !(low.value & (bytes - 1)))) {
+    if (!(insn->form & X64_F_ALIGNED) || is_known_aligned(cx, insn)) {
         a64_reg sum = index_sum(cx, insn, log2, false);
         return sum == A64_ZR ? lower_address(cx, insn, log2) : lower_mem_at(cx, lower_mem_register(sum), log2, m->disp);
     }

@@ -25,6 +25,7 @@ void lower_bind(struct lower_context *cx, uint32_t label)
     lower_order_bind(cx, label);
     a64_label_bind(&cx->labels, cx->b, label);
     cx->bound = cx->b->count;
+    cx->upper_seen = 0;
 }
 
 void lower_b(struct lower_context *cx, uint32_t label)
@@ -477,6 +478,7 @@ void lower_begin(struct lower_context *cx, const struct lower_insn *insn)
     cx->live = insn->live;
     cx->read = insn->read;
     cx->temps = 0;
+    cx->upper_taken = 0;
     cx->loose = 0;
     cx->unaligned = lower_tso(cx) && cx->config->is_unaligned && cx->config->is_unaligned(cx->source->context, x->rip);
     lower_protect(cx, insn);
@@ -722,6 +724,7 @@ static void tail(struct lower_context *cx)
         cx->live = d->live;
         cx->read = d->read;
         cx->temps = 0;
+        cx->upper_taken = 0;
         cx->loose = 0;
         cx->locked = d->locked;
         cx->deferred_open = cx->deferred_count;
