@@ -66,12 +66,12 @@ static void send_statistics(const struct verdict *verdict)
     size_t n = format_text(json, sizeof json,
         "{\"executed_instructions\": %llu, \"x64_instructions_translated\": %llu, \"blocks\": %llu, \"cache_bytes\": %llu, "
         "\"kernel_entries\": {\"miss\": %llu, \"link\": %llu, \"emulated\": %llu, \"syscall\": %llu, \"fault\": %llu, "
-        "\"interrupt\": %llu}, \"mode_switches\": %llu, \"memory_model\": \"%s\", \"exact_fp\": %llu, \"threads\": %llu, \"cores\": [",
+        "\"interrupt\": %llu}, \"mode_switches\": %llu, \"memory_model\": \"%s\", \"exact_fp\": %llu, \"readers\": %llu, \"threads\": %llu, \"cores\": [",
         (unsigned long long)c.instructions, (unsigned long long)c.x64_instructions_translated, (unsigned long long)c.blocks,
         (unsigned long long)c.cache_bytes, (unsigned long long)c.entries_miss, (unsigned long long)c.entries_link,
         (unsigned long long)c.entries_emulated, (unsigned long long)c.entries_syscall, (unsigned long long)c.entries_fault,
         (unsigned long long)interrupts, (unsigned long long)c.mode_switches, verdict->memory_model, (unsigned long long)c.exact_fp,
-        (unsigned long long)threads);
+        (unsigned long long)c.readers, (unsigned long long)threads);
     for (uint32_t i = 0; i < cpu_count; i++)
         n += format_text(json + n, sizeof json - n, "%s%llu", i ? ", " : "", (unsigned long long)scheduler_core_ns(i));
     n += format_text(json + n, sizeof json - n, "]}");

@@ -86,6 +86,7 @@ static void add_counters(struct process_counters *sum, const struct process_coun
     sum->entries_fault += more->entries_fault;
     sum->mode_switches += more->mode_switches;
     sum->exact_fp += more->exact_fp;
+    sum->readers += more->readers;
 }
 
 static void take_apart(struct process *process)

@@ -205,6 +205,7 @@ void process_has_reader(struct emu_process *p)
     // Nobody has called from there yet, so no flags that were not passed on are wanted. Threads in old code may go on: its frames are outside of all
     // new ones, and what it calls that returns to a reader comes here, too.
     p->readers = true;
+    p->counters.readers = 1;
     p->shares = false;
     drop_all(p);
 }
@@ -287,6 +288,7 @@ void emu_count(struct emu_process *p, struct process_counters *out)
     out->entries_fault += p->counters.entries_fault;
     out->mode_switches += p->finished_switches;
     out->exact_fp += p->counters.exact_fp;
+    out->readers += p->counters.readers;
     for (uint32_t i = 0; i < p->cpu_area_count; i++)
         out->mode_switches += switches_of(p, p->cpu_areas[i]);
     spin_unlock(&emu_lock);

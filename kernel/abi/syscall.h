@@ -101,6 +101,7 @@ struct process_counters {                        // counts since the process beg
     uint64_t mode_switches;
     uint64_t x64_bytes_translated;
     uint64_t exact_fp;                           // processes that had to keep MXCSR exactly (emu/README.md)
+    uint64_t readers;                            // processes in which flags that a function returns are read (emu/README.md)
 };
 
 // process_create: the kernel maps the image and ntdll, builds TEB and PEB, copies the startup block.

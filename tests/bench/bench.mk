@@ -29,21 +29,20 @@ $(BE)/far.dll: $(call objects_of,x64,tests/bench/far.S $(CRT_PROGRAM_x64)) tests
 	$(call say,LINK,$@)
 	$(Q)$(LLD_LINK) -nologo -machine:x64 -dll -lldmingw -noimplib -nodefaultlib -opt:ref -noentry -out:$@ -def:tests/bench/far.def $(filter %.obj,$^)
 
-# $(call bench_program,KIND,further SOURCES,further import libraries)
+# $(call bench_program,NAME,KIND,SOURCES,further import libraries)
 define bench_program
-$(BE)/bench-$(1).exe: $$(call objects_of,$(1),tests/bench/main.c $(WORKLOAD_C) $(2) $$(PROGRAM_CRT) $$(CRT_$(1))) \
-    $(foreach l,meter $(3) ucrtbase kernel32 ntdll,$(I)/$(LIBS_$(1))/$(l).lib) tests/bench/bench.mk
+$(BE)/$(1).exe: $$(call objects_of,$(2),$(3) $$(PROGRAM_CRT) $$(CRT_$(2))) \
+    $(foreach l,meter $(4) ucrtbase kernel32 ntdll,$(I)/$(LIBS_$(2))/$(l).lib) tests/bench/bench.mk
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
-	$$(Q)$$(LLD_LINK) -nologo -machine:$(IMAGE_MACHINE_$(1)) -lldmingw -subsystem:console -nodefaultlib -opt:ref -entry:start -out:$$@ \
+	$$(Q)$$(LLD_LINK) -nologo -machine:$(IMAGE_MACHINE_$(2)) -lldmingw -subsystem:console -nodefaultlib -opt:ref -entry:start -out:$$@ \
 	    $$(filter %.obj %.lib,$$^)
-BENCH_PROGRAMS += $(BE)/bench-$(1).exe
-IMAGE_OBJECTS += $$(call objects_of,$(1),tests/bench/main.c $(WORKLOAD_C))
+BENCH_PROGRAMS += $(BE)/$(1).exe
+IMAGE_OBJECTS += $$(call objects_of,$(2),$(3))
 endef
-$(eval $(call bench_program,arm64))
-$(eval $(call bench_program,ec))
-$(eval $(call bench_program,x64,tests/bench/flow.S,far))
--include $(patsubst %.obj,%.d,$(foreach k,arm64 ec x64,$(call objects_of,$(k),tests/bench/main.c $(WORKLOAD_C))) $(METER_OBJECTS))
+$(foreach k,arm64 ec x64,$(eval $(call bench_program,bench-$(k),$(k),tests/bench/main.c $(WORKLOAD_C))))
+$(eval $(call bench_program,bench-flow,x64,tests/bench/flow.c tests/bench/flow.S,far))
+-include $(patsubst %.obj,%.d,$(foreach k,arm64 ec x64,$(call objects_of,$(k),tests/bench/main.c $(WORKLOAD_C)) $(call objects_of,x64,tests/bench/flow.c)) $(METER_OBJECTS))
 
 bench-programs: $(BENCH_PROGRAMS) $(BE)/meter.dll $(BE)/far.dll
 

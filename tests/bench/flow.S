@@ -24,6 +24,18 @@ flow_\name:
     .space 32768, 0xcc
     .endm
 
+    // Reads a flag that a function returns, and gives it.
+    .balign 64
+    .globl read_returned_flag
+read_returned_flag:
+    call returns_carry
+    sbb eax, eax
+    neg eax
+    ret
+returns_carry:
+    stc
+    ret
+
     function base
 1:  end
 

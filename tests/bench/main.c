@@ -100,15 +100,6 @@ static void show_flow(const char *name, void (*flow)(uint64_t))
     printf("flow %s %llu\n", name, (many - few) * 100 / (FLOW_MANY - FLOW_FEW));
 }
 
-#if defined(__x86_64__) && !defined(__arm64ec__)
-#include "tests/bench/flow.h"
-static void show_flows(void)
-{
-#define ROW(name) show_flow(#name, flow_##name);
-    FLOWS(ROW)
-#undef ROW
-}
-#else
 // Calls that Arm64 code makes as they are, and ARM64EC code by way of tables and checkers.
 __attribute__((noinline)) static void nothing(void) { __asm__ volatile(""); }
 static void (*volatile nothing_at)(void) = nothing;
@@ -120,7 +111,6 @@ static void show_flows(void)
     show_flow("import", flow_import);
     show_flow("pointer", flow_pointer);
 }
-#endif
 
 static DWORD WINAPI sleeper(void *event)
 {

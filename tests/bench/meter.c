@@ -20,7 +20,7 @@ int meter_translator(struct meter_translator *out)
     if (NT_ERROR(SYS(process_query, HANDLE_CURRENT_PROCESS, PROCESS_COUNTERS, &counters, sizeof counters)))
         return 0;
     *out = (struct meter_translator){ counters.x64_instructions_translated, counters.x64_bytes_translated, counters.blocks,
-                                      counters.cache_bytes };
+                                      counters.cache_bytes, counters.readers };
     return 1;
 }
 

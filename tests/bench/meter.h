@@ -10,6 +10,6 @@
 METER_API uint64_t meter_instructions(void);
 METER_API int meter_works(void);                // whether the machine counts at all (under QEMU: --icount)
 // The translator's work for this process so far; 0 on failure. In an Arm64 process all counts stay 0.
-struct meter_translator { uint64_t x64_instructions, x64_bytes, regions, cache_bytes; };
+struct meter_translator { uint64_t x64_instructions, x64_bytes, regions, cache_bytes, readers; };  // readers: 1 if flags that a function returns are read
 METER_API int meter_translator(struct meter_translator *out);
 METER_API void meter_nothing(void);
