@@ -45,6 +45,27 @@ static struct x64_operand vector_operand(a64_vreg v)
     return (struct x64_operand){ .kind = X64_OPD_XMM, .reg = v, .access = X64_READ, .size = 16 };
 }
 
+// An integer of memory to be inserted, or converted to be: it is loaded before anything changes.
+static bool from_memory(struct lower_context *cx, const struct x64_insn *insn)
+{
+    const struct x64_operand *m = &insn->opd[2];
+    a64_vreg vd = insn->opd[0].reg;
+    a64_reg r = lower_read(cx, m);
+    a64_mov_v(cx->b, vd, insn->opd[1].reg);
+    if (insn->op == X64_VCVTSI2SS || insn->op == X64_VCVTSI2SD) {
+        enum a64_size s = insn->op == X64_VCVTSI2SD ? A64_X : A64_W;
+        a64_vreg at = lower_afp(cx) ? vd : 16;      // keeps the rest
+        a64_scvtf(cx->b, s, m->size == 8 ? A64_X : A64_W, at, r);
+        if (at != vd)
+            a64_ins_element(cx->b, s == A64_X ? 3 : 2, vd, 0, at, 0);
+    } else {
+        unsigned log2 = lower_log2(m->size);
+        a64_ins_general(cx->b, log2, vd, (unsigned)insn->opd[3].value & ((16u >> log2) - 1), r);
+    }
+    avx_high_finish(cx, insn, 0);
+    return true;
+}
+
 bool avx_three(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, unsigned shift)
 {
     const struct x64_operand *to = &insn->opd[0], *m = &insn->opd[2], *third = insn->operand_count > 3 ? &insn->opd[3] : 0;
@@ -68,7 +89,9 @@ bool avx_three(struct lower_context *cx, const struct x64_insn *insn, lower_func
         cx->temps = 0;
     }
     a64_vreg vd = to->reg, n = insn->opd[1].reg;
-    if (vd != n && ((vector && m->reg == vd) || (integer && m->kind == X64_OPD_MEM)))
+    if (integer && vd != n && m->kind == X64_OPD_MEM)
+        return from_memory(cx, insn);
+    if (vd != n && vector && m->reg == vd)
         vd = AVX_LOW;
     struct lower_upper known = cx->facts.upper;             // of the registers as the program has them
     if (vd != n) {
@@ -182,6 +205,22 @@ bool lower_VPBLENDW(struct lower_context *cx, const struct x64_insn *insn) { ret
 AVX_CRYPTO(X)
 #undef X
 
+bool lower_VPSHUFB(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct avx_value m = avx_source(cx, insn, &insn->opd[2]);
+    a64_vreg n = insn->opd[1].reg, upper = 0;
+    a64_movi_bytes(cx->b, 17, 0x8f);                // an index with bit 7 gives 0; so does TBL from 16 on
+    if (avx_wide(insn)) {
+        a64_vreg high = avx_high(cx, n);
+        a64_and_v(cx->b, A64_16B, 16, 17, m.high);
+        a64_tbl(cx->b, 1, upper = avx_take(cx), high, 16);
+    }
+    a64_and_v(cx->b, A64_16B, 16, 17, m.low);
+    a64_tbl(cx->b, 1, insn->opd[0].reg, n, 16);
+    avx_high_finish(cx, insn, upper);
+    return true;
+}
+
 static bool shift_elements(struct lower_context *cx, const struct x64_insn *insn,
                            void (*shift)(struct lower_context *, a64_vreg, a64_vreg, const struct x64_operand *))
 {
@@ -232,6 +271,32 @@ AVX_TWO(X)
 AVX_CRYPTO_TWO(X)
 #undef X
 
+// What of the source becomes the upper half of the result, by one instruction that takes the upper half of its operand, and more; false: there
+// is none.
+static bool widen_upper(struct lower_context *cx, enum x64_op op, a64_vreg to, a64_vreg m)
+{
+    struct a64_buf *b = cx->b;
+    switch (op) {
+#define X(name, emitter, from, times) \
+    case X64_V##name: \
+        if ((times) > 1) \
+            return false; \
+        a64_##emitter(b, (enum a64_arr)((from) * 2 + 1), to, m, 0); \
+        return true;
+    VECTOR_WIDEN(X)
+#undef X
+    case X64_VCVTPS2PD:
+        a64_fcvtl(b, true, to, m);
+        return true;
+    case X64_VCVTDQ2PD:
+        a64_sshll(b, A64_4S, to, m, 0);
+        a64_scvtf_v(b, A64_2D, to, to);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool widen(struct lower_context *cx, const struct x64_insn *insn, lower_function *function, unsigned bytes)
 {
     a64_vreg m = avx_source(cx, insn, &insn->opd[1]).low, upper = 0;
@@ -239,8 +304,10 @@ static bool widen(struct lower_context *cx, const struct x64_insn *insn, lower_f
     if (insn->opd[0].kind == X64_OPD_YMM) {
         upper = avx_take(cx);
         struct x64_operand high = vector_operand(upper);
-        a64_ext(cx->b, A64_16B, upper, m, m, bytes);
-        legacy(cx, insn, function, upper, &high, 0, 0);
+        if (!widen_upper(cx, insn->op, upper, m)) {
+            a64_ext(cx->b, A64_16B, upper, m, m, bytes);
+            legacy(cx, insn, function, upper, &high, 0, 0);
+        }
     }
     legacy(cx, insn, function, insn->opd[0].reg, &low, 0, 0);
     avx_high_finish(cx, insn, upper);

@@ -94,6 +94,13 @@ bool lower_avx_float(struct lower_context *cx, const struct x64_insn *insn, lowe
     struct operation o;
     if (cx->config->fp_model != FP_FAST || cx->config->verify || !find_operation(cx, insn, &o))
         return false;
+    if (lower_is_no_sum(insn)) {
+        if (insn->opd[2].kind == X64_OPD_MEM)
+            avx_source(cx, insn, &insn->opd[2]);
+        a64_movi_zero(b, insn->opd[0].reg);
+        avx_high_clear(cx, insn->opd[0].reg);
+        return true;
+    }
     bool wide = insn->opd[0].kind == X64_OPD_YMM, afp = lower_afp(cx), is_two = insn->operand_count == 2, scalar = o.scalar || o.scalar_root;
     unsigned immediate = insn->operand_count > 3 ? (unsigned)insn->opd[3].value & 0xff : 0;
     struct avx_value m = avx_source(cx, insn, &insn->opd[is_two ? 1 : 2]);

@@ -332,9 +332,8 @@ bool lower_VSHUFPD(struct lower_context *cx, const struct x64_insn *insn)
     return true;
 }
 
-static bool shift_bytes(struct lower_context *cx, const struct x64_insn *insn, bool left)
+static bool shift_bytes(struct lower_context *cx, const struct x64_insn *insn, unsigned count, bool left)
 {
-    unsigned count = (unsigned)insn->opd[2].value & 0xff;
     a64_vreg n = insn->opd[1].reg, vd = insn->opd[0].reg, upper = 0;
     if (count > 15) {
         a64_movi_zero(cx->b, vd);
@@ -355,8 +354,29 @@ static bool shift_bytes(struct lower_context *cx, const struct x64_insn *insn, b
     avx_high_finish(cx, insn, upper);
     return true;
 }
-bool lower_VPSLLDQ(struct lower_context *cx, const struct x64_insn *insn) { return shift_bytes(cx, insn, true); }
-bool lower_VPSRLDQ(struct lower_context *cx, const struct x64_insn *insn) { return shift_bytes(cx, insn, false); }
+bool lower_VPSLLDQ(struct lower_context *cx, const struct x64_insn *insn) { return shift_bytes(cx, insn, (unsigned)insn->opd[2].value & 0xff, true); }
+bool lower_VPSRLDQ(struct lower_context *cx, const struct x64_insn *insn) { return shift_bytes(cx, insn, (unsigned)insn->opd[2].value & 0xff, false); }
+
+bool lower_VPALIGNR(struct lower_context *cx, const struct x64_insn *insn)
+{
+    unsigned count = (unsigned)insn->opd[3].value & 0xff;
+    struct avx_value m = { insn->opd[2].reg, 0 };
+    if (insn->opd[2].kind == X64_OPD_MEM || count < 16)
+        m = avx_source(cx, insn, &insn->opd[2]);
+    if (count >= 16)                                // nothing of the second source
+        return shift_bytes(cx, insn, count - 16, false);
+    a64_vreg n = insn->opd[1].reg, vd = insn->opd[0].reg, upper = m.high;
+    if (avx_wide(insn) && count) {
+        a64_vreg high = avx_high(cx, n);
+        a64_ext(cx->b, A64_16B, upper = avx_take(cx), m.high, high, count);
+    }
+    if (count)
+        a64_ext(cx->b, A64_16B, vd, m.low, n, count);
+    else if (vd != m.low)
+        a64_mov_v(cx->b, vd, m.low);
+    avx_high_finish(cx, insn, upper);
+    return true;
+}
 
 // ---- shifts, each element by its own count. USHL and SSHL take the low byte of a count, signed.
 

@@ -16,7 +16,7 @@
 #include "emu/lower/lower_chain.h"
 #include "emu/lower/facts.h"
 #include "emu/lower/lower_exact.h"
-#include "emu/lower/lower_sse.h"
+#include "emu/lower/lower_vector.h"
 
 enum { CTX = 28, SCRATCH = 16, LOADED = 17, TEMP_FIRST = 25, TEMPS = 7, WHOLE = 4, MOST = 64 };
 
@@ -58,7 +58,8 @@ static bool is_conversion(const struct lower_context *cx, const struct x64_insn 
 static bool is_sum(const struct x64_insn *insn)
 {
     switch (insn->op) {
-    case X64_HADDPS: case X64_HADDPD: case X64_HSUBPS: case X64_HSUBPD: case X64_DPPS: case X64_DPPD: return true;
+    case X64_HADDPS: case X64_HADDPD: case X64_HSUBPS: case X64_HSUBPD: return true;
+    case X64_DPPS: case X64_DPPD: return !lower_is_no_sum(insn);
     }
     return false;
 }

@@ -99,8 +99,7 @@ static void slow(struct lower_context *cx, const struct lower_deferred *d)
     lower_b(cx, d->back);
 }
 
-// All elements are wanted, as nearly always, and nothing is written before the last one is there: if one is not wanted, or faults, the
-// instruction is done again one by one.
+// All elements are wanted, as nearly always: if one is not, or faults, the instruction is done again one by one.
 static bool gather(struct lower_context *cx, const struct x64_insn *insn, unsigned log2_index, unsigned log2)
 {
     struct a64_buf *b = cx->b;
@@ -133,23 +132,25 @@ static bool gather(struct lower_context *cx, const struct x64_insn *insn, unsign
     }
     for (unsigned i = 0; i < g.count; i++) {
         unsigned place = i % g.in_half;
-        a64_vreg into = i >= g.in_half ? upper : AVX_LOW, one = place ? 16 : into;
+        bool own = i >= g.in_half;                  // else what is loaded is done: its mask is, too, if it is done again
+        a64_vreg into = own ? upper : (a64_vreg)g.vd, one = place || !own ? 16 : into;
         index_to(cx, &g, g.t, i, index_high);
         struct lower_mem mem = { .base = g.base, .index = g.t, .scaled = insn->mem.scale != 1 };
         if (!direct) {
             address(cx, &insn->mem, g.base, g.t, g.at);
-            if (place) {
+            if (one == 16) {
                 a64_ld1_element(b, log2, into, place, g.at);
                 continue;
             }
             mem = lower_mem_register(g.at);
         }
         lower_load_v(cx, log2, one, mem);
-        if (place)
+        if (one == 16)
             a64_ins_element(b, log2, into, place, 16, 0);
     }
     d->value = log2 | log2_index << 4 | (uint64_t)first_point << 8 | (uint64_t)cx->result->point_count << 32;
-    a64_mov_v(b, (a64_vreg)g.vd, AVX_LOW);
+    if (g.count << log2 == 8)
+        a64_fmov(b, A64_X, (a64_vreg)g.vd, (a64_vreg)g.vd);     // two words: the rest is zero
     if (high)
         avx_high_write(cx, g.vd, upper);
     else

@@ -289,18 +289,21 @@ void lower_flags_test(struct lower_context *cx, a64_vreg zero, a64_vreg carry)
     if (!(cx->live & X64_ARITH_FLAGS))
         return;
     any_bit(cx, X24, zero);
-    lower_flags_logic(cx, X24, 8);                  // zero-extended: SF is 0
-    if (cx->live & X64_CF) {
-        any_bit(cx, X7, carry);
-        a64_clz(cx->b, A64_W, X7, X7);
-        a64_lsr_imm(cx->b, A64_W, X7, X7, 5);
-        lower_flags_cf_x7(cx);
+    if (cx->live & X64_CF) {                        // x7 is all ones if CF is to be set, else 0: x24 - x7 + x7 is x24, and carries then
+        a64_umaxv(cx->b, A64_4S, 16, carry);
+        a64_cmeq_zero(cx->b, A64_2D, 16, 16);
+        a64_fmov_to_general(cx->b, A64_X, X7, 16);
+        a64_sub_reg(cx->b, A64_X, X24, X24, X7, A64_LSL, 0);
+        a64_adds_reg(cx->b, A64_X, A64_ZR, X24, X7, A64_LSL, 0);
+        lower_flags_hw(cx, CF_DIRECT);
+    } else {
+        lower_flags_logic(cx, X24, 8);              // zero-extended: SF is 0
     }
     if (cx->live & FLAGS_PA) {
-        lower_flags_to_hw(cx, cx->live & FLAGS_NZC, CF_INVERTED);
+        if (!(cx->live & X64_CF))
+            lower_flags_to_hw(cx, cx->live & FLAGS_NZ, CF_INVERTED);
         a64_mov_const(cx->b, A64_X, X23, 1);        // odd parity
-        a64_mov_reg(cx->b, A64_X, X24, X23);
-        lower_pa_canonical(cx);
+        lower_pa(cx, PA_LOGIC, X23, 0);
     }
 }
 

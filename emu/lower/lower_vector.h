@@ -47,6 +47,14 @@
 VECTOR_ALL(X)
 #undef X
 
+// DPPS, DPPD: no product is chosen, the sums are zero.
+static inline bool lower_is_no_sum(const struct x64_insn *insn)
+{
+    bool dps = insn->op == X64_DPPS || insn->op == X64_VDPPS, dpd = insn->op == X64_DPPD || insn->op == X64_VDPPD;
+    unsigned chosen = (unsigned)insn->opd[insn->operand_count - 1].value & 0xff;
+    return (dps && chosen < 0x10) || (dpd && !(chosen & 0x30));
+}
+
 // vd = the elements of n shifted by an immediate or by the low quadword of a vector operand.
 #define X(name, ...) void vector_shift_##name(struct lower_context *cx, a64_vreg vd, a64_vreg n, const struct x64_operand *by);
 SSE_SHIFT(X)
