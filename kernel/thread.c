@@ -106,5 +106,5 @@ void thread_before_user(void)
     if (__atomic_load_n(&self->terminating, __ATOMIC_RELAXED))
         thread_exit(self->process->exit_status);
     if (self->process && self->process->emu)
-        emu_before_user(self->process->emu, thread_frame(self), self->cpu_area, &self->emu_seen);
+        emu_before_user(self->process->emu, thread_frame(self), self->cpu_area, &self->emu_seen, &self->emu_swept);
 }

@@ -72,8 +72,8 @@ void emu_fault_as_x64(struct emu_process *p, const struct trap_frame *frame, str
 // No lock held. EMU_EXCEPTION: converted to x64 state, *out is filled. EMU_NOT_MINE leaves the frame alone.
 enum emu_outcome emu_alignment(struct emu_process *p, struct trap_frame *frame, struct exception *out);
 
-// On the way back to EL0, nothing of the frame changes any more. *seen belongs to the thread, 0 at first.
-void emu_before_user(struct emu_process *p, const struct trap_frame *frame, uva_t cpu_area, uint64_t *seen);
+// On the way back to EL0, nothing of the frame changes any more but where a leaf returns to. *seen and *swept (of emu_interrupt) belong to the thread, 0 at first.
+void emu_before_user(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t *seen, const uint64_t *swept);
 // An interrupt came while the thread was at EL0; interrupts masked. *swept belongs to the thread, 0 at first.
 void emu_interrupt(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t *swept);
 

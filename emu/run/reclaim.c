@@ -136,8 +136,21 @@ static void forget_doomed(struct emu_process *p, uva_t cpu_area)
             shadow_forget_thread(p, cpu_area, chunk_base(doomed[i].cache, doomed[i].chunk), CACHE_CHUNK_BYTES);
 }
 
-void emu_before_user(struct emu_process *p, const struct trap_frame *frame, uva_t cpu_area, uint64_t *seen)
+static void forget_owed(struct emu_process *p, struct trap_frame *frame)
 {
+    struct region *region = state_region(p, frame->elr);
+    const struct lower_point *point = region ? region_point(region, frame->elr) : NULL;
+    if (point)
+        shadow_forget_owed(p, frame, point);
+}
+
+void emu_before_user(struct emu_process *p, struct trap_frame *frame, uva_t cpu_area, uint64_t *seen, const uint64_t *swept)
+{
+    if (*swept != __atomic_load_n(&p->deaths, __ATOMIC_RELAXED)) {      // perhaps while it was stopped in a leaf
+        spin_lock(&emu_lock);
+        forget_owed(p, frame);
+        spin_unlock(&emu_lock);
+    }
     uint64_t now = __atomic_load_n(&epoch, __ATOMIC_ACQUIRE);
     if (*seen == now)
         return;
@@ -283,9 +296,7 @@ void emu_interrupt(struct emu_process *p, struct trap_frame *frame, uva_t cpu_ar
     if (p->hot.used)
         versions_cool(p);
     if (*swept != p->deaths) {
-        const struct lower_point *point = region ? region_point(region, frame->elr) : NULL;
-        if (point)
-            shadow_forget_owed(p, frame, point);
+        forget_owed(p, frame);
         shadow_sweep(p, cpu_area);
         *swept = p->deaths;
     }
