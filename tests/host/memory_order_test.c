@@ -149,8 +149,8 @@ static void prove(struct sequence *s, unsigned core, unsigned variant)
     if (!r)
         return;
     const char *wrong = order_ways(r, s->operation, s->count, prove_way, &p, &rip);
-    if (wrong && s->loops && !strcmp(wrong, order_too_many_ways))
-        wrong = NULL;
+    if (wrong && (s->loops || s->count > 1) && !strcmp(wrong, order_too_many_ways))
+        wrong = NULL;                               // the first ones are proved: loops, and several REP in a row, have no end of them
     if (wrong) {
         print_sequence(s, core, variant);
         printf("    %s (at %llx)\n", wrong, (unsigned long long)rip);
