@@ -10,7 +10,7 @@
 // Most of what is read in this sense is only passed on to such an address. As long as no return point of the process reads flags
 // (lower_config.no_readers), what RET passes on is read by nobody; what indirect jumps and calls pass on may be read only if it does not come
 // from a return. So two more masks, which are the first one again if there may be readers: what an entry wants, and what a return point wants.
-#include "emu/lower/context.h"
+#include "emu/lower/callee.h"
 
 enum { AHEAD_INSNS = 16 };              // how far code outside of the region is looked at
 
@@ -52,7 +52,7 @@ static struct flags_after passed_on(const struct lower_context *cx, const struct
 
 static bool is_indirect_call(const struct lower_context *cx, const struct lower_block *k)
 {
-    return k->count && x64_flow(&cx->work->insns[k->first + k->count - 1].x) == X64_FLOW_CALL_INDIRECT;
+    return k->count && k->end == END_INDIRECT && x64_flow(&cx->work->insns[k->first + k->count - 1].x) == X64_FLOW_CALL_INDIRECT;
 }
 
 // What becomes of the flags at rip, outside of the region, before they are written.
@@ -129,7 +129,11 @@ static struct flags_after after_block(struct lower_context *cx, const struct low
     if (k->taken >= 0 && k->end != END_CALL)
         taken = at_start(&blocks[k->taken]);
     switch (k->end) {
-    case END_NEXT: return next;
+    case END_NEXT:
+        if (!lower_returns_in(cx, k) || k->unchanged)
+            return next;
+        taken = passed_on(cx, &cx->work->insns[k->first + k->count - 1].x, false);      // to another address
+        // fall through
     case END_BRANCH:
         return (struct flags_after){ next.read | taken.read, next.observed | taken.observed, next.enter | taken.enter, next.back | taken.back };
     case END_JUMP: return taken;

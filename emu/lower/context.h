@@ -50,7 +50,7 @@
 
 enum { LOWER_REG_LOOSE = 16 };          // register operand that stands for an immediate read from the code (verify.c)
 enum {
-    LOWER_INSNS = 512, LOWER_BLOCKS = 256, LOWER_LABELS = 4096, LOWER_FIXUPS = 4096, LOWER_DEFERRED = 768, LOWER_LITERALS = 512, LOWER_VERSIONS = 1024, LOWER_PLACES = 1024,
+    LOWER_INSNS = 1024, LOWER_BLOCKS = 512, LOWER_LABELS = 8192, LOWER_FIXUPS = 8192, LOWER_DEFERRED = 1536, LOWER_LITERALS = 1024, LOWER_VERSIONS = 2048, LOWER_PLACES = 2048,
     LOWER_DEFAULT_INSNS = 256,
 };
 
@@ -148,6 +148,9 @@ enum lower_end {
     END_TRAP,           // never comes back here by itself (or comes back by rip: syscall)
     END_UNDECODED,      // the bytes at next_rip cannot be decoded or executed: leave to there, raise when reached
 };
+// `is`: x10 and x30 are a shadow entry that is not made yet (owed.c). `sure`: the return address is as the call has put it, at rsp + at.
+struct lower_owed { bool is, sure; int16_t at; };
+
 struct lower_block {
     uint64_t rip, next_rip, taken_rip;
     uint16_t first, count;          // in work->insns
@@ -166,15 +169,19 @@ struct lower_block {
     uint16_t loop_insns;
     uint8_t  end;                   // enum lower_end
     bool     entry;                 // may be entered from outside
+    // Of callees taken into the region (callee.c):
+    uint8_t  depth;                 // in how many calls: 0 is the region's own code
+    bool     taken_in;              // its call, or the RET of a callee: control goes on in `next`
+    bool     unchanged;             // of such a RET: nothing can have been stored where the return address is
+    uint16_t call, callee;          // the block that calls it; the first one of what this block calls (until all are in order)
+    bool     open;                  // while it is found out what is unchanged
+    struct lower_owed way;
     bool     keeps, leaf;           // of owed.c: it needs neither x10 nor x30; and leads to such a RET
     uint8_t  x87_depth;             // 1 and the x87 stack registers in use at its start, as its first predecessor leaves them; 0: not known
     bool     reached, again;        // of facts.c and width.c: what they say of its start is that of some way into it; it has changed
     uint8_t  width[16];             // at its start: bits from this one on are zero in the x64 register (width.h)
     struct lower_facts facts;
 };
-
-// `is`: x10 and x30 are a shadow entry that is not made yet (owed.c). `sure`: the return address is as the call has put it, at rsp + at.
-struct lower_owed { bool is, sure; int16_t at; };
 
 // What is true where control goes from one place to another; of a version: what it needs of who comes (join.c: state_fits).
 struct lower_state {
@@ -294,6 +301,8 @@ struct lower_context {
 
 // ---- stages
 bool lower_discover(struct lower_context *cx, uint64_t rip);    // false: nothing executable at rip
+void lower_discover_from(struct lower_context *cx, uint64_t rip);           // blocks of one function, behind those that are there
+void lower_blocks_move(struct lower_context *cx, uint16_t *order);          // block i becomes what order[i] was; order is used up
 void lower_analyse(struct lower_context *cx);
 // Whether flags are read behind the return of the call that ends the block (lower_config.no_readers).
 bool lower_returns_to_reader(const struct lower_context *cx, const struct lower_block *k);
@@ -471,6 +480,7 @@ int  lower_join_next(struct lower_context *cx);                 // one that is n
 int  lower_owed_begin(struct lower_context *cx);                // the block that calls enter with one owed; -1: none
 bool lower_owed_takes(const struct lower_context *cx, const struct lower_insn *insn);   // it can be owed meanwhile
 void lower_owed_after(struct lower_context *cx, const struct x64_insn *insn);           // the instruction has been lowered
+void lower_owed_step(const struct lower_context *cx, struct lower_owed *owed, const struct x64_insn *insn);   // what is sure behind it
 void lower_owed_pay(struct lower_context *cx);                  // makes it, if it is owed; then x10 and x30 are free
 bool lower_owed_is_sure(const struct lower_context *cx);        // a RET here goes to x30 whatever it pops
 

@@ -5,9 +5,10 @@
 // are queued and decoded in turn while there is room. A block is cut where another one begins. What is outside (too
 // far, no room, not executable, EC) stays outside: control leaves the region there. The blocks end up in address order, which is the
 // order compilers meant to be fast.
+#include "emu/lower/callee.h"
 #include "emu/lower/verify.h"
 
-enum { REACH = 16 * 1024 };             // bytes around the entry: keeps every branch of the region within its range
+enum { REACH = 16 * 1024, REACH_LARGE = 64 * 1024 };    // bytes around the entry
 
 // Instructions by their address: a hash table of indices into work->insns, one more than the index; 0: nothing.
 static unsigned place_of(const struct lower_context *cx, uint64_t rip)
@@ -38,9 +39,19 @@ static void own(struct lower_context *cx, uint32_t block)
         cx->work->insns[k->first + i].block = (uint16_t)block;
 }
 
-static bool in_reach(uint64_t entry, uint64_t rip)
+static bool in_reach(struct lower_context *cx, uint64_t entry, uint64_t rip)
 {
-    return rip + REACH - entry < 2 * REACH;
+    uint64_t reach = cx->config->large ? REACH_LARGE : REACH;
+    bool in = rip + reach - entry < 2 * reach;
+    cx->result->more |= !in;
+    return in;
+}
+
+static bool has_room(struct lower_context *cx)
+{
+    bool room = cx->insn_count < cx->max_insns && cx->block_count + 1 < LOWER_BLOCKS;
+    cx->result->more |= !room;
+    return room;
 }
 
 // Cuts block k before instruction `at`; the second half becomes a block of its own.
@@ -224,7 +235,7 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
             break;
         }
         k->next_rip = at;
-        if (cx->insn_count >= cx->max_insns || !in_reach(entry_rip, at)) {
+        if (!has_room(cx) || !in_reach(cx, entry_rip, at)) {
             k->end = k->count ? END_NEXT : END_UNDECODED;
             break;
         }
@@ -263,53 +274,72 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
         queue(cx, queued, k->taken_rip, false);
 }
 
-// Blocks do not overlap in what they begin with, so their order is that of their addresses. Shell's sort of their indices, then one move each.
-static void sort_by_address(struct lower_context *cx)
+// Blocks of one function do not overlap in what they begin with, so their order is that of their addresses. Shell's sort of their indices.
+static void sort_by_address(struct lower_context *cx, uint32_t first)
 {
     struct lower_block *blocks = cx->work->blocks;
     uint16_t order[LOWER_BLOCKS];
     for (uint32_t i = 0; i < cx->block_count; i++)
         order[i] = (uint16_t)i;
     for (uint32_t gap = 121; gap; gap /= 3)
-        for (uint32_t i = gap; i < cx->block_count; i++) {
+        for (uint32_t i = first + gap; i < cx->block_count; i++) {
             uint16_t item = order[i];
             uint32_t j = i;
-            for (; j >= gap && blocks[order[j - gap]].rip > blocks[item].rip; j -= gap)
+            for (; j >= first + gap && blocks[order[j - gap]].rip > blocks[item].rip; j -= gap)
                 order[j] = order[j - gap];
             order[j] = item;
         }
+    lower_blocks_move(cx, order);
+}
+
+void lower_blocks_move(struct lower_context *cx, uint16_t *order)
+{
+    struct lower_block *blocks = cx->work->blocks;
     for (uint32_t i = 0; i < cx->block_count; i++) {        // each cycle of the permutation
         if (order[i] == i)
             continue;
-        struct lower_block first = blocks[i];
+        struct lower_block saved = blocks[i];
         uint32_t to = i;
         for (uint32_t from; (from = order[to]) != i; to = from) {
             blocks[to] = blocks[from];
             order[to] = (uint16_t)to;
         }
-        blocks[to] = first;
+        blocks[to] = saved;
         order[to] = (uint16_t)to;
     }
     for (uint32_t i = 0; i < cx->block_count; i++)
         own(cx, i);
 }
 
-bool lower_discover(struct lower_context *cx, uint64_t rip)
+// Where blocks from `first` on lead.
+static void find_ways(struct lower_context *cx, uint32_t first)
 {
-    uint8_t byte;
-    if (!cx->source->read(cx->source->context, rip, &byte, 1))
-        return false;
-    cx->requested = rip;
-    cx->first = rip;
-    cx->last = rip + 1;
+    for (uint32_t i = first; i < cx->block_count; i++) {
+        struct lower_block *k = &cx->work->blocks[i];
+        int next = -1, taken = -1, back = -1;
+        if (k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED)
+            find_block(cx, k->next_rip, &next);
+        const struct lower_insn *last = &cx->work->insns[k->first + k->count - 1];
+        if ((k->end == END_BRANCH || k->end == END_JUMP) && !(last->loose & LOOSE_REL))
+            find_block(cx, k->taken_rip, &taken);
+        if ((x64_flow(&last->x) == X64_FLOW_CALL || x64_flow(&last->x) == X64_FLOW_CALL_INDIRECT) && cx->config->stub_return && !cx->config->verify)
+            find_block(cx, last->x.rip + last->x.length, &back);
+        k->next = (int16_t)next;
+        k->taken = (int16_t)taken;
+        k->back = back >= 0 && cx->work->blocks[back].entry ? (int16_t)back : -1;
+    }
+}
+
+void lower_discover_from(struct lower_context *cx, uint64_t rip)
+{
+    uint32_t first = cx->block_count, queued = 0;
     for (unsigned i = 0; i < LOWER_PLACES; i++)
         cx->work->places[i] = 0;
-    uint32_t queued = 0;
     decode_block(cx, rip, rip, true, &queued);
     for (uint32_t i = 0; i < queued; i++) {
         uint64_t start = cx->work->starts[i] & ~(1ull << 63);
         bool entry = cx->work->starts[i] >> 63;
-        if (!in_reach(rip, start) || cx->source->is_ec(cx->source->context, start))
+        if (!in_reach(cx, rip, start) || cx->source->is_ec(cx->source->context, start))
             continue;
         int index;
         struct lower_block *k = find_block(cx, start, &index);
@@ -323,26 +353,23 @@ bool lower_discover(struct lower_context *cx, uint64_t rip)
             k->entry |= entry;
             continue;
         }
-        if (cx->insn_count < cx->max_insns && cx->block_count + 1 < LOWER_BLOCKS)
+        if (has_room(cx))
             decode_block(cx, start, rip, entry, &queued);
     }
-    sort_by_address(cx);
-    for (uint32_t i = 0; i < cx->block_count; i++) {
-        struct lower_block *k = &cx->work->blocks[i];
-        int next = -1, taken = -1;
-        if (k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED)
-            find_block(cx, k->next_rip, &next);
-        const struct lower_insn *last = &cx->work->insns[k->first + k->count - 1];
-        if ((k->end == END_BRANCH || k->end == END_JUMP) && !(last->loose & LOOSE_REL))
-            find_block(cx, k->taken_rip, &taken);
-        k->next = (int16_t)next;
-        k->taken = (int16_t)taken;
-        int back = -1;
-        if (k->count && (x64_flow(&last->x) == X64_FLOW_CALL || x64_flow(&last->x) == X64_FLOW_CALL_INDIRECT) && cx->config->stub_return
-            && !cx->config->verify)
-            find_block(cx, last->x.rip + last->x.length, &back);
-        k->back = back >= 0 && cx->work->blocks[back].entry ? (int16_t)back : -1;
-    }
+    sort_by_address(cx, first);
+    find_ways(cx, first);
+}
+
+bool lower_discover(struct lower_context *cx, uint64_t rip)
+{
+    uint8_t byte;
+    if (!cx->source->read(cx->source->context, rip, &byte, 1))
+        return false;
+    cx->requested = rip;
+    cx->first = rip;
+    cx->last = rip + 1;
+    lower_discover_from(cx, rip);
+    lower_callees_take_in(cx);
     for (uint32_t i = 0; i < cx->block_count; i++) {
         const struct lower_block *k = &cx->work->blocks[i];
         if (k->next >= 0)

@@ -146,8 +146,10 @@ void lower_facts_after(struct lower_facts *f, const struct lower_insn *insn)
     bool whole = x->opd[0].kind == X64_OPD_GPR && x->opd[0].size >= 4 && x->opd[0].access & X64_WRITE;
     if (whole)
         value = result(f, x);
-    if (x->op == X64_PUSH && x->opsize == 8)
+    if ((x->op == X64_PUSH || x->op == X64_CALL) && x->opsize == 8)
         rsp = low_add(f->gpr[X64_RSP], known(0 - 8ull));
+    else if (x->op == X64_RET && x->opsize == 8)
+        rsp = low_add(f->gpr[X64_RSP], known(8 + (x->operand_count ? (uint16_t)x->opd[0].value : 0)));
     else if (x->op == X64_POP && x->opsize == 8 && !(whole && x->opd[0].reg == X64_RSP))
         rsp = low_add(f->gpr[X64_RSP], known(8));
     for (unsigned rest = written; rest; rest &= rest - 1) {

@@ -51,6 +51,7 @@ struct lower_config {
     bool step;                 // one round of a REP string instruction at a time: all of them by the kernel
     uint8_t x87_depth;         // a guess: how many x87 stack registers are in use at the address (lower_x87.c)
     uint32_t max_instructions; // bound of a region; 0: default (1 is legal and used by tests)
+    bool large;                // worth more of it: a larger default, and small functions that it calls are taken in (callee.c)
     // The x64 bytes may change unseen: the code compares them before it does what they say (verify.c). is_loose, called with the
     // source's context: whether one of these bytes of an operand is known to change.
     bool verify;
@@ -65,7 +66,7 @@ struct lower_config {
 };
 
 // Working memory for one call of lower_region: the caller's, 16-byte aligned, no contents to keep.
-#define LOWER_WORK_BYTES (384u * 1024)
+#define LOWER_WORK_BYTES (1024u * 1024)
 
 // What the code at an entry does with the arithmetic flags that it is entered with. R: x64 code may read them, or a trap, or the kernel
 // shows them: they must be canonical. F: only a memory fault may show them, until they are written. N: nobody looks. A memory fault may
@@ -97,6 +98,7 @@ struct lower_result {
     bool returns;                 // shadow entries may lead into it
     uint64_t first, last;         // x64 byte range read [first, last): what a write must hit to invalidate the region
     uint32_t x64_instructions, x64_bytes;
+    bool more;              // with lower_config.large there would be more in it
     // Starts of blocks; every loop has one. Any word there may become `svc #SVC_EMU_LEAVE`: rip and flags are its point's.
     // Not wanted if the capacity is 0.
     struct lower_entry *heads;    uint32_t head_capacity, head_count;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Control: JMP Jcc CALL RET LOOP JRCXZ, and what leaves to the kernel.
+#include "emu/lower/callee.h"
 #include "emu/lower/verify.h"
 
 bool lower_jcc(struct lower_context *cx, const struct x64_insn *insn)
@@ -113,6 +114,10 @@ bool lower_jmp(struct lower_context *cx, const struct x64_insn *insn)
 
 bool lower_call(struct lower_context *cx, const struct x64_insn *insn)
 {
+    if (cx->block->taken_in) {          // its code comes next
+        lower_push(cx, 8, lower_imm(cx, A64_X, insn->rip + insn->length));
+        return true;
+    }
     lower_constants_forget(cx);
     if (cx->config->no_readers && lower_returns_to_reader(cx, cx->block)) {
         lower_svc(cx, SVC_EMU_READER);
@@ -169,9 +174,50 @@ static void return_slowly(struct lower_context *cx, const struct lower_deferred 
     a64_b(cx->b, (int64_t)(cx->config->stub_return - (cx->config->code_va + cx->b->count * 4ull)));
 }
 
+// The callee has changed its return address.
+static void return_elsewhere(struct lower_context *cx, const struct lower_deferred *d)
+{
+    a64_mov_reg(cx->b, A64_X, 9, d->reg[0]);
+    lower_go_indirect(cx, 9, d->value, NULL);
+}
+
+// Of a callee in the region: the code behind its call comes next.
+static bool return_in(struct lower_context *cx, uint64_t extra)
+{
+    if (cx->block->unchanged && cx->stack_run) {
+        cx->rsp += (int32_t)extra + 8;
+        lower_stack_settle(cx);
+        return true;
+    }
+    if (cx->block->unchanged) {
+        lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra + 8);
+        return true;
+    }
+    a64_reg target = lower_temp(cx);
+    if (cx->stack_run) {
+        lower_pop(cx, 8, target);
+        cx->rsp += (int32_t)extra;
+        lower_stack_settle(cx);
+    } else if (extra) {
+        lower_load(cx, 3, A64_ZERO, target, lower_mem_register(A64_SP));
+        lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra + 8);
+    } else {
+        lower_pop(cx, 8, target);
+    }
+    a64_reg expected = lower_imm(cx, A64_X, cx->block->next_rip), other = lower_temp(cx);
+    struct lower_deferred *elsewhere = lower_defer(cx, return_elsewhere);
+    elsewhere->reg[0] = target;
+    elsewhere->value = extra + 8;
+    a64_sub_reg(cx->b, A64_X, other, target, expected, A64_LSL, 0);
+    lower_cbnz(cx, A64_X, other, elsewhere->label);
+    return true;
+}
+
 bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
 {
     uint64_t extra = insn->operand_count ? (uint16_t)insn->opd[0].value : 0;
+    if (cx->block->taken_in)
+        return return_in(cx, extra);
     bool sure = lower_owed_is_sure(cx);
     lower_constants_forget(cx);
     lower_claim(cx, 9);

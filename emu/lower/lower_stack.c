@@ -57,7 +57,7 @@ bool lower_is_pair(const struct lower_context *cx, const struct lower_insn *firs
     if (!whole_register(cx, first, X64_POP))
         return false;
     if (second->x.op == X64_RET)
-        return cx->config->stub_return && second->x.opsize == 8;
+        return cx->config->stub_return && second->x.opsize == 8 && !cx->block->taken_in;
     return whole_register(cx, second, X64_POP) && first->x.opd[0].reg != second->x.opd[0].reg;
 }
 
@@ -76,7 +76,7 @@ void lower_pair(struct lower_context *cx, const struct lower_insn *first, const 
 bool lower_is_epilogue(const struct lower_context *cx, const struct lower_insn *insn)
 {
     const struct lower_insn *end = &cx->work->insns[cx->block->first] + cx->block->count;
-    if (!cx->config->stub_return || cx->config->verify || ++insn >= end || end - insn > 16)
+    if (!cx->config->stub_return || cx->config->verify || cx->block->taken_in || ++insn >= end || end - insn > 16)
         return false;
     for (; insn < end - 1; insn++)
         if (insn->x.op != X64_POP || insn->x.opsize != 8 || !lower_is_low(&insn->x.opd[0]))

@@ -16,7 +16,7 @@ bool lower_owed_takes(const struct lower_context *cx, const struct lower_insn *i
     const struct lower_block *k = &cx->work->blocks[insn->block];
     if (!insn->function || insn->function == lower_in_kernel || x->prefixes || insn->loose)
         return false;
-    if (x->op == X64_JCC || x->op == X64_NOP || (x->op == X64_RET && x->opsize == 8))
+    if (x->op == X64_JCC || x->op == X64_NOP || (x->op == X64_RET && x->opsize == 8 && !k->taken_in))
         return true;
     if (x->op == X64_JMP)
         return k->end == END_JUMP && k->taken >= 0;
@@ -29,38 +29,45 @@ bool lower_owed_takes(const struct lower_context *cx, const struct lower_insn *i
 static bool hits(const struct lower_owed *owed, const struct x64_insn *x)
 {
     const struct x64_mem *m = &x->mem;
-    if (x->op == X64_PUSH)
+    if (x->op == X64_PUSH || x->op == X64_CALL)
         return owed->at < 0;
-    if (!(x->form & X64_F_MEM) || m->base != X64_RSP || m->index != X64_REG_NONE || m->segment != X64_SEGMENT_NONE || m->address_size != 8 || m->vsib)
+    bool away = (x->op == X64_BTS || x->op == X64_BTR || x->op == X64_BTC) && x->opd[1].kind != X64_OPD_IMM;   // not at its address alone
+    unsigned size = x->opd[x->mem_operand].size;
+    if (!(x->form & X64_F_MEM) || m->base != X64_RSP || m->index != X64_REG_NONE || m->segment != X64_SEGMENT_NONE || m->address_size != 8 || m->vsib
+        || x->op == X64_POP || away || !size)
         return true;
-    return m->disp < owed->at + 8 && owed->at < m->disp + x->opd[x->mem_operand].size;
+    return m->disp < owed->at + 8 && owed->at < m->disp + (int64_t)size;
 }
 
-void lower_owed_after(struct lower_context *cx, const struct x64_insn *x)
+void lower_owed_step(const struct lower_context *cx, struct lower_owed *owed, const struct x64_insn *x)
 {
     enum { FAR = 1 << 14 };
-    struct lower_owed *owed = &cx->owed;
-    if (!owed->is)
-        return;
     bool loads = x64_reads_memory(x) && x->op != X64_LEA, stores = x64_writes_memory(x);
     bool moves = (x->op == X64_ADD || x->op == X64_SUB) && x->opd[0].kind == X64_OPD_GPR && x->opd[0].reg == X64_RSP && x->opsize == 8
                  && x->opd[1].kind == X64_OPD_IMM && x->opd[1].value > -FAR && x->opd[1].value < FAR;
+    bool pops_rsp = x->op == X64_POP && x->opd[0].kind == X64_OPD_GPR && x->opd[0].reg == X64_RSP;
     int at = owed->at;
     if ((stores && hits(owed, x)) || (loads && lower_tso(cx)))
         owed->sure = false;
     if (moves)
         at -= x->op == X64_ADD ? (int)x->opd[1].value : -(int)x->opd[1].value;
-    else if (x->op == X64_PUSH)
-        at += 8;
-    else if (x->op == X64_POP)
-        at -= 8;
+    else if (x->op == X64_PUSH || x->op == X64_CALL)
+        at += x->opsize;
+    else if (x->op == X64_POP && !pops_rsp)
+        at -= x->opsize;
+    else if (x->op == X64_RET)
+        at -= 8 + (x->operand_count ? (uint16_t)x->opd[0].value : 0);
     else if (x64_gprs_written(x) & 1u << X64_RSP)
         owed->sure = false;
-    owed->at = (int16_t)at;
     if (at <= -FAR || at >= FAR)
         owed->sure = false;
-    if (!owed->sure)
-        owed->at = 0;
+    owed->at = (int16_t)(owed->sure ? at : 0);
+}
+
+void lower_owed_after(struct lower_context *cx, const struct x64_insn *x)
+{
+    if (cx->owed.is)
+        lower_owed_step(cx, &cx->owed, x);
 }
 
 bool lower_owed_is_sure(const struct lower_context *cx)
@@ -87,7 +94,7 @@ static void find_leaves(struct lower_context *cx)
         k->keeps = k->loop_head < 0;
         for (unsigned j = 0; j < k->count && k->keeps; j++)
             k->keeps = lower_owed_takes(cx, &cx->work->insns[k->first + j]);
-        k->leaf = k->keeps && cx->work->insns[k->first + k->count - 1].x.op == X64_RET;
+        k->leaf = k->keeps && k->end == END_INDIRECT && cx->work->insns[k->first + k->count - 1].x.op == X64_RET;
     }
     for (bool changed = true; changed;) {
         changed = false;
@@ -108,7 +115,7 @@ int lower_owed_begin(struct lower_context *cx)
         return -1;
     find_leaves(cx);
     for (uint32_t i = 0; i < cx->block_count; i++)
-        if (cx->work->blocks[i].rip == cx->requested)
+        if (cx->work->blocks[i].rip == cx->requested && !cx->work->blocks[i].depth)
             return cx->work->blocks[i].leaf ? (int)i : -1;
     return -1;
 }

@@ -558,7 +558,7 @@ static void call_entry_away(struct lower_context *cx, const struct lower_deferre
 static uint32_t call_entry(struct lower_context *cx, const struct lower_version *version, bool fallen_into)
 {
     const struct lower_block *k = cx->block;
-    if (k->rip != cx->requested || k->leaf || !version->enters || !cx->config->stub_return)
+    if (k->rip != cx->requested || k->depth || k->leaf || !version->enters || !cx->config->stub_return)
         return LOWER_NO_CALL;
     if (fallen_into) {
         struct lower_deferred *d = lower_defer(cx, call_entry_away);
@@ -764,13 +764,13 @@ static enum lower_status region(const struct lower_config *config, const struct 
     struct lower_context cx = {
         .config = config, .source = source, .result = result, .work = work, .b = &buf,
         .labels = { .offset = work->label_offsets, .capacity = LOWER_LABELS, .fixups = work->fixups, .fixup_capacity = LOWER_FIXUPS },
-        .max_insns = config->max_instructions ? config->max_instructions : LOWER_DEFAULT_INSNS, .sparing = sparing,
+        .max_insns = config->max_instructions ? config->max_instructions : config->large ? LOWER_INSNS : LOWER_DEFAULT_INSNS, .sparing = sparing,
     };
     if (cx.max_insns > LOWER_INSNS)
         cx.max_insns = LOWER_INSNS;
     result->code_count = result->entry_count = result->exit_count = result->point_count = result->head_count = 0;
     result->checked_count = result->assumption_count = 0;
-    result->returns = false;
+    result->returns = result->more = false;
     result->version_exit = LOWER_NO_EXIT;
     if (!lower_discover(&cx, rip))
         return LOWER_NOT_EXECUTABLE;
@@ -778,10 +778,10 @@ static enum lower_status region(const struct lower_config *config, const struct 
     lower_facts_find(&cx);
     lower_width_find(&cx);
     for (uint32_t i = 0; i < cx.block_count; i++)
-        work->blocks[i].x87_depth = work->blocks[i].rip == rip ? config->x87_depth + 1 : 0;
+        work->blocks[i].x87_depth = work->blocks[i].rip == rip && !work->blocks[i].depth ? config->x87_depth + 1 : 0;
     lower_join_begin(&cx);
     for (uint32_t i = 0; i < cx.block_count; i++)
-        if (work->blocks[i].entry)
+        if (work->blocks[i].entry && !work->blocks[i].depth)
             work->versions[lower_join_canonical(&cx, (int)i)].enters = true;
     int leaf = lower_owed_begin(&cx), called = leaf >= 0 ? lower_join_called(&cx, leaf) : -1;
     lower_versions(&cx);

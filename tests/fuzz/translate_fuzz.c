@@ -61,7 +61,7 @@ static bool is_loose(void *context, uint64_t va, unsigned bytes)
 static struct lower_config configure(const struct header *h)
 {
     struct lower_config c = { .model = h->variant & 1 ? MODEL_TSO : MODEL_PLAIN, .fp_model = h->variant & 4 ? FP_EXACT : FP_FAST, .trap_by_brk = h->variant & 2, .code_va = 0x7ffd00100000,
-                              .stub_indirect = 0x7ffd00000000, .stub_return = 0x7ffd00000180, .max_instructions = h->max_instructions, .verify = h->variant & 8, .is_loose = is_loose };
+                              .stub_indirect = 0x7ffd00000000, .stub_return = 0x7ffd00000180, .max_instructions = h->max_instructions, .verify = h->variant & 8, .large = h->variant & 16, .is_loose = is_loose };
     bool *feature = (bool *)&c.features;
     for (unsigned i = 0; i < sizeof c.features; i++)
         feature[i] = h->features[i / 8 % 2] >> i % 8 & 1;
@@ -107,7 +107,7 @@ static void check_recovery(const struct lower_result *r)
 static bool same_result(const struct lower_result *a, const struct lower_result *b)
 {
     if (a->code_count != b->code_count || a->entry_count != b->entry_count || a->exit_count != b->exit_count || a->point_count != b->point_count ||
-        a->first != b->first || a->last != b->last || a->x64_instructions != b->x64_instructions || a->x64_bytes != b->x64_bytes ||
+        a->first != b->first || a->last != b->last || a->x64_instructions != b->x64_instructions || a->x64_bytes != b->x64_bytes || a->more != b->more ||
         a->head_count != b->head_count || a->checked_count != b->checked_count || a->version_exit != b->version_exit ||
         memcmp(a->checked, b->checked, a->checked_count) || memcmp(a->checked_mask, b->checked_mask, a->checked_count) ||
         memcmp(a->code, b->code, a->code_count * 4))

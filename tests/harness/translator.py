@@ -17,6 +17,8 @@ VARIANTS = {
     "single-steps": ("cortex-a72", ["-m", "1", "-f", CRYPTO]),
     "tso": ("cortex-a72", ["-t", "-f", CRYPTO]),
     "features": ("max,sve=off", ["-f", ALL_FEATURES]),
+    "large": ("cortex-a72", ["-l", "-f", CRYPTO]),
+    "large-tso": ("max,sve=off", ["-l", "-t", "-f", ALL_FEATURES]),
     "features-tso": ("max,sve=off", ["-t", "-f", ALL_FEATURES]),
 }
 # name: arguments of record (-u: what can be played), vectors wanted. A few numbers give none, some are left to the kernel.
@@ -28,6 +30,8 @@ QUIET = (["programs", "4000", "4", "-u"], 3900)     # nobody reads flags that a 
 def find():
     for variant in VARIANTS:
         for vectors in VECTORS:
+            if vectors == "forms" and variant.startswith("large"):
+                continue                # one instruction each
             name = f"translator/{vectors}-{variant}"
             yield Job(name, lambda name=name, variant=variant, vectors=vectors: _run(name, variant, VECTORS[vectors]), weight=15)
         name = f"translator/programs-without-readers-{variant}"

@@ -612,9 +612,10 @@ static bool read_all(void *to, size_t bytes)
 int main(int argc, char **argv)
 {
     long only = -1;
-    for (int c; (c = getopt(argc, argv, "m:tsrf:n:v")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "m:ltsrf:n:v")) != -1;) {
         switch (c) {
         case 'm': config.max_instructions = (uint32_t)atoi(optarg); break;
+        case 'l': config.large = true; break;
         case 't': config.model = MODEL_TSO; break;
         case 's': config.verify = true; break;
         case 'r': no_readers = true; break;
