@@ -64,10 +64,10 @@ static void send_statistics(const struct verdict *verdict)
     char json[LAUNCHER_FRAME_MOST];
     process_count_machine(&c, &interrupts, &threads);
     size_t n = format_text(json, sizeof json,
-        "{\"executed_instructions\": %llu, \"x64_instructions_translated\": %llu, \"blocks\": %llu, \"cache_bytes\": %llu, "
+        "{\"executed_instructions\": %llu, \"x64_instructions_translated\": %llu, \"blocks\": %llu, \"retranslated\": %llu, \"cache_bytes\": %llu, "
         "\"kernel_entries\": {\"miss\": %llu, \"link\": %llu, \"emulated\": %llu, \"syscall\": %llu, \"fault\": %llu, "
         "\"interrupt\": %llu}, \"mode_switches\": %llu, \"memory_model\": \"%s\", \"exact_fp\": %llu, \"readers\": %llu, \"threads\": %llu, \"cores\": [",
-        (unsigned long long)c.instructions, (unsigned long long)c.x64_instructions_translated, (unsigned long long)c.blocks,
+        (unsigned long long)c.instructions, (unsigned long long)c.x64_instructions_translated, (unsigned long long)c.blocks, (unsigned long long)c.retranslated,
         (unsigned long long)c.cache_bytes, (unsigned long long)c.entries_miss, (unsigned long long)c.entries_link,
         (unsigned long long)c.entries_emulated, (unsigned long long)c.entries_syscall, (unsigned long long)c.entries_fault,
         (unsigned long long)interrupts, (unsigned long long)c.mode_switches, verdict->memory_model, (unsigned long long)c.exact_fp,

@@ -78,6 +78,7 @@ static void add_counters(struct process_counters *sum, const struct process_coun
     sum->x64_instructions_translated += more->x64_instructions_translated;
     sum->x64_bytes_translated += more->x64_bytes_translated;
     sum->blocks += more->blocks;
+    sum->retranslated += more->retranslated;
     sum->cache_bytes += more->cache_bytes;
     sum->entries_miss += more->entries_miss;
     sum->entries_link += more->entries_link;

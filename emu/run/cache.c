@@ -37,6 +37,7 @@ void cache_destroy(struct code_cache *cache)
         heap_give(((struct page_regions *)slot->value)->list);
         heap_give(slot->value);
     }
+    map_clear(&cache->large);
     map_clear(&cache->unaligned);
     map_clear(&cache->by_page);
     map_clear(&cache->by_rip);

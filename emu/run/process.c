@@ -280,6 +280,7 @@ void emu_count(struct emu_process *p, struct process_counters *out)
     out->x64_instructions_translated += p->counters.x64_instructions_translated;
     out->x64_bytes_translated += p->counters.x64_bytes_translated;
     out->blocks += p->counters.blocks;
+    out->retranslated += p->counters.retranslated;
     out->cache_bytes += p->counters.cache_bytes;
     out->entries_miss += p->counters.entries_miss;
     out->entries_link += p->counters.entries_link;

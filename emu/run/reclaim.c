@@ -290,6 +290,8 @@ void emu_interrupt(struct emu_process *p, struct trap_frame *frame, uva_t cpu_ar
     table_interrupted(p, frame);
     spin_lock(&emu_lock);
     struct region *region = state_region(p, frame->elr);
+    if (region)
+        hot_sample(region);
     bool leave = region && region->dead && !region->once && !region->sealed;
     if (region && !region->dead && !region->cache->owner && (!p->shares || region->cache != shared_cache(p)))
         seclude(p, region);

@@ -64,7 +64,7 @@ status_t region_add(struct code_cache *cache, const struct lower_result *result,
     struct region *region = (struct region *)memory;
     *region = (struct region){
         .cache = cache, .code_va = code_va, .code_bytes = result->code_count * 4,
-        .first = result->first, .last = result->last, .dead = !findable, .once = !findable, .returns = result->returns,
+        .first = result->first, .last = result->last, .more = result->more, .dead = !findable, .once = !findable, .returns = result->returns,
         .entry_count = result->entry_count, .entries = (void *)(memory + entries),
         .link_count = result->exit_count, .links = (void *)(memory + links),
         .point_count = result->point_count, .points = (void *)(memory + points),

@@ -53,6 +53,8 @@ struct region {
     bool step;                              // the same, under EFLAGS.TF
     bool step_inhibits;                     // MOV SS: no trap between it and the next instruction (SDM vol. 3, 7.8.3)
     bool verify;                            // compares its code with what it was made from (versions.c)
+    bool more;                              // lower_config.large would make more of it
+    uint8_t samples;                        // interrupts that found a thread in it (hot.c)
     uint64_t first, last;                   // x64 bytes [first, last)
     uint32_t entry_count, link_count, point_count, page_count, assumption_count;
     struct lower_entry *entries;
@@ -89,6 +91,7 @@ struct code_cache {
     uint32_t chunk_count, chunk_most;       // those that have memory; bound of that
     struct code_chunk *filling;             // NULL: none
     uint64_t turns;
+    struct map large;                       // rips whose regions are translated with lower_config.large (hot.c)
     struct map unaligned;                   // rip of an ordered access -> how often it was not aligned
     struct map by_rip;                      // rip -> struct region * that has an entry there
     struct map by_page;                     // x64 page va -> struct page_regions *
@@ -254,6 +257,10 @@ void versions_clear(struct emu_process *p);
 
 // locked.c: whether ordered accesses of the instruction have been unaligned so often that it is to do without LDAR and STLR.
 bool locked_unaligned(const struct code_cache *cache, uint64_t rip);
+
+// hot.c: an interrupt has found a thread in the region. If that is often so it dies, and its places are translated anew, larger.
+void hot_sample(struct region *region);
+bool hot_is_large(const struct code_cache *cache, uint64_t rip);
 
 // state.c
 struct region *state_region(struct emu_process *p, uint64_t pc);

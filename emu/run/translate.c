@@ -159,6 +159,7 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
                                    .stub_return = kind == TRANSLATE_STEP ? 0 : stub_return(p),
                                    .stub_call_ec = p->fp_model == FP_EXACT ? 0 : EMU_STUB_ADDRESS(EMU_STUB_CALL_EC),
                                    .no_readers = !p->readers, .step = kind == TRANSLATE_STEP, .max_instructions = instructions,
+                                   .large = hot_is_large(cache, rip) && kind <= TRANSLATE_SHARED,
                                    .verify = verify, .x87_depth = p->x87_depth, .is_loose = is_loose, .is_unaligned = is_unaligned };
     struct lower_result result;
     for (uint32_t least = CODE_LEAST;;) {
@@ -200,14 +201,19 @@ static enum emu_outcome translate(struct emu_process *p, uint64_t rip, enum kind
     if (NT_ERROR(status))
         return no_room(cache, exception, rip);
     (*out)->holds_frames = shared;
+    (*out)->more &= !config.large;
     if (shared)
         map_put(&p->fits, (*out)->code_va, *out);
     if (shared)
         for (uint32_t i = 0; i < reading.page_count; i++)
             frame_share(reading.pages[i].frame);     // the frame stays what it was as long as the translation stands
-    p->counters.x64_instructions_translated += result.x64_instructions;
-    p->counters.x64_bytes_translated += result.x64_bytes;
-    p->counters.blocks++;
+    if (config.large) {
+        p->counters.retranslated++;
+    } else {
+        p->counters.x64_instructions_translated += result.x64_instructions;
+        p->counters.x64_bytes_translated += result.x64_bytes;
+        p->counters.blocks++;
+    }
     p->counters.cache_bytes += result.code_count * 4;
     status = cache_map(cache, p->as, shared ? &p->shared_mapped[shared_index(p)] : &p->private_mapped);
     return NT_ERROR(status) ? exhausted(exception, rip, status) : EMU_RESUME;

@@ -96,10 +96,11 @@ enum process_class { PROCESS_BASIC = 0, PROCESS_COUNTERS = 1, PROCESS_LIST_TO_LO
 struct process_basic { uint64_t peb, process_id; int32_t exit_status; uint32_t running; uint16_t machine, native_machine; uint32_t thread_count; };
 struct process_counters {                        // counts since the process began
     uint64_t instructions;                       // executed at EL0 and EL1 on its behalf; 0 where no counter exists
-    uint64_t x64_instructions_translated, blocks, cache_bytes;
+    uint64_t x64_instructions_translated, blocks, cache_bytes;  // of what had not been translated before
     uint64_t entries_miss, entries_link, entries_emulated, entries_syscall, entries_fault;
     uint64_t mode_switches;
     uint64_t x64_bytes_translated;
+    uint64_t retranslated;                       // hot regions made anew, larger; cache_bytes has these too
     uint64_t exact_fp;                           // processes that had to keep MXCSR exactly (emu/README.md)
     uint64_t readers;                            // processes in which flags that a function returns are read (emu/README.md)
 };

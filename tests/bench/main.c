@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The measuring program: every workload twice, the first call (cold) and the second (warm), one line each for tests/bench/run:
 //     NAME CHECKSUM cold-all cold-EL0 warm-all warm-EL0 x64-instructions x64-bytes regions cache-bytes
-// With the argument "tso" a second thread exists meanwhile. "nothing" is a workload that does nothing: what measuring costs.
+// With the argument "tso" a second thread exists meanwhile; with "hot" or "hot-tso" each workload has run for so long before that timer interrupts have
+// found it, and the translator has made larger regions of it. "nothing" is a workload that does nothing: what measuring costs.
 // With "again" it runs itself twice as another process, one after the other, with "once": every workload once, and a line
 //     regions N X64-INSTRUCTIONS          of what that process had translated.
 // As an ARM64EC program, with "bare 1" or "bare 2" the checker of indirect calls is one or two instructions that check nothing: what both runs
@@ -66,10 +67,19 @@ static uint64_t measure(workload *run, uint64_t *checksum)
     return difference(before, meter_instructions());
 }
 
-static int show(const char *name, workload *run)
+static void heat(workload *run)
+{
+    enum { HEAT_MS = 100 };             // time slices are 10 ms
+    for (uint64_t end = GetTickCount64() + HEAT_MS; GetTickCount64() < end;)
+        run(one);
+}
+
+static int show(const char *name, workload *run, int hot)
 {
     struct meter_translator before, after;
     uint64_t first, second;
+    if (hot)
+        heat(run);
     if (!meter_translator(&before))
         return 0;
     uint64_t cold = measure(run, &first);
@@ -160,7 +170,8 @@ int main(int argc, char **argv)
     if (!bare(argc > 2 && !strcmp(argv[1], "bare") ? (unsigned)(argv[2][0] - '0') : 0))
         return 6;
     HANDLE event = NULL, thread = NULL;
-    if (argc > 1 && !strcmp(argv[1], "tso")) {
+    int hot = argc > 1 && !strncmp(argv[1], "hot", 3);
+    if (argc > 1 && (!strcmp(argv[1], "tso") || !strcmp(argv[1], "hot-tso"))) {
         event = CreateEventW(NULL, TRUE, FALSE, NULL);
         thread = event ? CreateThread(NULL, 0, sleeper, event, 0, NULL) : NULL;
         if (!thread)
@@ -170,9 +181,10 @@ int main(int argc, char **argv)
     uint64_t checksum;
     measure(bench_nothing, &checksum);
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++)
-        if (!show(workloads[i].name, workloads[i].run))
+        if (!show(workloads[i].name, workloads[i].run, hot && workloads[i].run != bench_nothing))
             return 1;
-    show_flows();
+    if (!hot)
+        show_flows();
     if (thread) {
         SetEvent(event);
         WaitForSingleObject(thread, INFINITE);
