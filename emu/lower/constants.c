@@ -255,6 +255,10 @@ static void wish(struct wish *wishes, unsigned *count, enum a64_size s, uint64_t
 static void wishes_of(const struct x64_insn *x, struct wish *wishes, unsigned *count, uint32_t weight)
 {
     const struct x64_mem *m = &x->mem;
+    if (x->op == X64_CALL) {                // taken in: the return address, which the RET may compare
+        wish(wishes, count, A64_X, x->rip + x->length, 2 * weight);
+        return;
+    }
     if (x->form & X64_F_MEM && x->op != X64_LEA && m->segment != X64_GS && m->index == X64_REG_NONE && (m->base == X64_REG_RIP || m->base == X64_REG_NONE)) {
         unsigned bytes = x->opd[x->mem_operand].size;
         uint64_t at = m->base == X64_REG_RIP ? m->address : (uint64_t)m->disp, low = at & 0xfff;
