@@ -47,7 +47,9 @@ void lower_owed_step(const struct lower_context *cx, struct lower_owed *owed, co
                  && x->opd[1].kind == X64_OPD_IMM && x->opd[1].value > -FAR && x->opd[1].value < FAR;
     bool pops_rsp = x->op == X64_POP && x->opd[0].kind == X64_OPD_GPR && x->opd[0].reg == X64_RSP;
     int at = owed->at;
-    if ((stores && hits(owed, x)) || (loads && lower_tso(cx)))
+    lower_function *function = lower_choose(x);
+    bool drains = x->op == X64_MFENCE || !function || function == lower_in_kernel;      // the store buffer
+    if ((stores && hits(owed, x)) || ((loads || drains) && lower_tso(cx)))
         owed->sure = false;
     if (moves)
         at -= x->op == X64_ADD ? (int)x->opd[1].value : -(int)x->opd[1].value;
