@@ -66,7 +66,7 @@ bench-hot: $(BE)/peer-x64 $(B)/host/code
 
 bench-fex: $(B)/host/fex
 	$(if $(FEX),,$(error name the table of counts: make bench-fex FEX=TABLE))
-	$(Q)tests/bench/fex $(BENCH_OPTIONS) $(FEX)
+	$(Q)tests/bench/fex $(BENCH_OPTIONS) $(if $(USED),--used $(USED)) $(FEX)
 
 # The same sources as Linux programs, for make bench-peers.
 # Position-independent code, as every Windows program is.

@@ -2,7 +2,7 @@
 // For tests/bench/fex: reads x64 sequences, lowers each one alone and says how many arm64 words come out.
 //     fex FILE PROFILE SLOT_BYTES       FILE: slots of SLOT_BYTES, each a 16-bit length and that many bytes of code
 // A line for each slot: status, words in line, words on the way to canonical flags, words out of line, kernel entries in line, instructions
-// lowered, and the words of that way. A jump out of the region is appended to the sequence, to code that is unknown, so all flags are
+// lowered, and the words of that way; behind a word that branches to code out of line which raises an exception there is /d (#DE) or /f (another one). A jump out of the region is appended to the sequence, to code that is unknown, so all flags are
 // live and read behind it. In line is what comes before the jump: the instructions themselves, with their flags left where the lowering
 // leaves them. The jump makes them canonical first; the branch itself does not count. A sequence that ends in a branch of its own never gets to
 // the jump: everything but the code of its exits counts, both ways.
@@ -14,6 +14,25 @@
 #define AFTER (BASE + (64u << 20))          // where the appended jump leads: out of every region
 
 static bool enters_kernel(uint32_t word) { return (word & 0xffe0001fu) == 0xd4000001u; }
+
+// What a conditional branch out of [first, end) leads to: "/d", "/f", or nothing of the kind.
+static const char *raises(const uint32_t *words, uint32_t at, uint32_t first, uint32_t end, uint32_t count)
+{
+    uint32_t word = words[at];
+    bool far = (word & 0xff000010u) == 0x54000000u || (word & 0x7e000000u) == 0x34000000u, near = (word & 0x7e000000u) == 0x36000000u;
+    if (!far && !near)
+        return "";
+    int32_t by = far ? (int32_t)(word << 8) >> 13 : (int32_t)(word << 13) >> 18;
+    uint32_t to = at + (uint32_t)by;
+    if (to >= first && to < end)
+        return "";
+    for (; to < count && (words[to] & 0xfc000000u) != 0x14000000u; to++)        // up to a branch that is always taken
+        if (enters_kernel(words[to])) {
+            unsigned immediate = words[to] >> 5 & 0xffff;
+            return immediate == SVC_EMU_DIVIDE ? "/d" : immediate == SVC_EMU_TRAP ? "/f" : "";
+        }
+    return "";
+}
 
 static void count(const struct lower_config *config, const uint8_t *code, size_t length)
 {
@@ -60,7 +79,7 @@ static void count(const struct lower_config *config, const uint8_t *code, size_t
         kernel += enters_kernel(words[i]);
     printf("0 %u %u %u %u %u", in_line - first, end - first, out_of_line, kernel, result.x64_instructions);
     for (uint32_t i = first; i < end; i++)
-        printf(" %08x", words[i]);
+        printf(" %08x%s", words[i], raises(words, i, first, end, result.code_count));
     putchar('\n');
 }
 
