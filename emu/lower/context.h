@@ -406,6 +406,7 @@ void lower_order_all(struct lower_context *cx);         // every access so far c
 enum lower_atomic { ATOMIC_ADD, ATOMIC_CLEAR, ATOMIC_XOR, ATOMIC_SET, ATOMIC_SWAP };
 bool lower_is_atomic(const struct lower_context *cx, const struct x64_insn *insn);
 a64_reg lower_atomic(struct lower_context *cx, enum lower_atomic op, unsigned bytes, a64_reg at, a64_reg value);   // what was there before
+void lower_atomic_into(struct lower_context *cx, enum lower_atomic op, unsigned bytes, a64_reg at, a64_reg value, a64_reg old);   // `old` may be `value`
 
 // ---- flags.c
 void lower_flags_hw(struct lower_context *cx, enum lower_cf cf);                // NZCV is right, CF is where cf says
@@ -425,7 +426,7 @@ void lower_flags_canonical(struct lower_context *cx, uint16_t mask);            
 void lower_flags_to_hw(struct lower_context *cx, uint16_t mask, enum lower_cf polarity);    // SF ZF OF in NZCV and CF as INVERTED or DIRECT
 bool lower_flags_fit(const struct lower_flags *f, const struct lower_flags *g, uint16_t live);
 void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live);  // written: arm64 registers about to change
-a64_reg lower_selector(struct lower_context *cx, unsigned segment);              // what a segment register reads as
+void lower_selector(struct lower_context *cx, unsigned segment, a64_reg t);      // what a segment register reads as, zero-extended
 a64_reg lower_cf_bit(struct lower_context *cx);                                 // CF as 0 or 1 in a register
 void lower_cf_to_x7(struct lower_context *cx);                                  // CF alone, out of NZCV and all it comes from; SF ZF OF are lost
 uint32_t lower_recipe(const struct lower_flags *f);
@@ -454,7 +455,6 @@ unsigned lower_stack_run(const struct lower_context *cx, const struct lower_insn
 void lower_stack_settle(struct lower_context *cx);             // ends a run: SP is rsp
 void lower_pair(struct lower_context *cx, const struct lower_insn *first, const struct lower_insn *second);
 a64_reg lower_flags_word(struct lower_context *cx, bool all);                               // lower_stack.c
-void lower_flags_from_word(struct lower_context *cx, a64_reg r, bool overflow);
 // d = from shifted by n, 1 to bits - 1, of 4 or 8 bytes, and its flags. lower_shift.c.
 void lower_shift_now(struct lower_context *cx, enum a64_shift kind, unsigned bytes, a64_reg d, a64_reg from, unsigned n);
 // NZCV, PF and AF of a - b or a + b, all still in registers; result is what came out. Only what is live. lower_alu.c.

@@ -682,20 +682,20 @@ static struct lower_condition on_cond(enum a64_cond cond) { return (struct lower
 static struct lower_condition on_bit(a64_reg r, unsigned bit) { return (struct lower_condition){ .test = TEST_BIT_SET, .reg = r, .bit = (uint8_t)bit }; }
 static struct lower_condition always(bool yes) { return (struct lower_condition){ .test = yes ? TEST_ALWAYS : TEST_NEVER }; }
 
-// PF: fold the low byte to one bit, which is clear when the parity is even (SDM vol. 1, 3.4.3.1).
-static struct lower_condition parity(struct lower_context *cx)
+// PF, or its opposite: fold the low byte to one bit, which is clear when the parity is even (SDM vol. 1, 3.4.3.1); or, for PF, to the opposite.
+static struct lower_condition parity(struct lower_context *cx, bool odd)
 {
     struct lower_flags *f = &cx->flags;
     if (f->pa == PA_FCMP)
-        return on_cond(A64_VS);
+        return on_cond(odd ? A64_VC : A64_VS);
     a64_reg p = f->pa == PA_CANONICAL || f->pa == PA_CMP || f->pa == PA_CMP_IMM ? X23 : f->pa_a;
     if (p == A64_ZR)
-        return always(true);
+        return always(!odd);
     a64_reg t = lower_temp(cx);
     a64_eor_reg(cx->b, A64_W, t, p, p, A64_LSR, 4);
     a64_eor_reg(cx->b, A64_W, t, t, t, A64_LSR, 2);
-    a64_eor_reg(cx->b, A64_W, t, t, t, A64_LSR, 1);
-    return lower_opposite(on_bit(t, 0));
+    (odd ? a64_eor_reg : a64_eon_reg)(cx->b, A64_W, t, t, t, A64_LSR, 1);
+    return on_bit(t, 0);
 }
 
 static struct lower_condition fcmp_condition(struct lower_context *cx, enum x64_cond cc, uint16_t keep)
@@ -780,8 +780,8 @@ struct lower_condition lower_condition(struct lower_context *cx, enum x64_cond c
     enum x64_cond even = cc & ~1u;
     struct lower_condition c;
     if (even == X64_CC_P)
-        c = parity(cx);
-    else if (cx->flags.nz == NZ_FCMP)
+        return parity(cx, cc & 1);
+    if (cx->flags.nz == NZ_FCMP)
         c = fcmp_condition(cx, even, keep);
     else if (from_register(&cx->flags))
         c = logic_condition(cx, even, keep);

@@ -80,7 +80,7 @@ struct lower_exit  { uint64_t target; uint32_t site, rectifier, stub; bool call,
 struct lower_assumption { uint64_t va, value; bool ec; };
 // From `offset` (inclusive) up to the next point's offset the x64 instruction at rip executes. `recipe` says how the
 // architectural flags are found at a fault there (see lower_recover).
-// rsp: what SP lacks of it there, because the accesses of several PUSHes and POPs come before SP changes (lower_stack.c).
+// rsp: what SP lacks of it there: the accesses of several PUSHes and POPs come before SP changes, or POP to memory has changed it (lower_stack.c).
 // retry: if not 0, a fault there is not to be shown: the thread goes on at this offset, with all registers as they are, and will be at
 // the same access again with exact state (lower_chain.c, lower_x87.c, lower_string.c). exact: the state is so already, but the processor's is
 // another: the instruction would have come further.

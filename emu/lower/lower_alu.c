@@ -464,7 +464,8 @@ static bool logic_insn(struct lower_context *cx, const struct x64_insn *insn, en
     unsigned bytes = dst->size;
     enum a64_size s = lower_size(bytes);
     bool flags = cx->live & X64_ARITH_FLAGS;
-    struct operand o = second(cx, src, bytes, false);
+    bool high_zero = op == LOGIC_XOR && dst->kind == X64_OPD_GPR8_HIGH && src->kind == dst->kind && src->reg == dst->reg;
+    struct operand o = high_zero ? (struct operand){ .reg = A64_ZR } : second(cx, src, bytes, false);
     if (dst->kind == X64_OPD_MEM) {
         a64_reg t;
         if (lower_is_atomic(cx, insn)) {
@@ -493,6 +494,12 @@ static bool logic_insn(struct lower_context *cx, const struct x64_insn *insn, en
     bool same = lower_is_low(dst) && src->kind == X64_OPD_GPR && src->reg == dst->reg;
     if (op == LOGIC_XOR && same && bytes >= 4) {
         a64_mov_reg(cx->b, A64_W, d, A64_ZR);
+        lower_flags_logic(cx, A64_ZR, bytes);
+        lower_pa(cx, PA_LOGIC, A64_ZR, 0);
+        return true;
+    }
+    if (high_zero) {
+        a64_bfi(cx->b, A64_X, d, A64_ZR, 8, 8);
         lower_flags_logic(cx, A64_ZR, bytes);
         lower_pa(cx, PA_LOGIC, A64_ZR, 0);
         return true;
@@ -638,6 +645,46 @@ static bool carry_added(struct lower_context *cx, bool sub, enum a64_size s, a64
     return true;
 }
 
+// As one LSE instruction, which adds b2 + CF or -b2 - CF: that is ~b2 and what SBB has in C.
+static bool atomic_carry(struct lower_context *cx, const struct x64_insn *insn, bool sub, unsigned bytes, struct operand o)
+{
+    struct a64_buf *b = cx->b;
+    enum a64_size s = lower_size(bytes);
+    enum lower_cf want = sub ? CF_INVERTED : CF_DIRECT;
+    a64_reg term = in_register(cx, s, o, sub ? COMPLEMENT : AS_IS), at = lower_address_register(cx, insn), t = lower_temp(cx), carry = A64_ZR;
+    bool hw = cx->flags.nz != NZ_FCMP && (cx->flags.cf == CF_INVERTED || cx->flags.cf == CF_DIRECT), in_c = hw && cx->flags.cf == want;
+    if (in_c) {
+        a64_adc(b, s, t, term, A64_ZR);
+    } else if (hw) {
+        a64_csinc(b, s, t, term, term, A64_CS);
+    } else {
+        carry = lower_cf_bit(cx);
+        (sub ? a64_sub_reg : a64_add_reg)(b, s, t, term, carry, A64_LSL, 0);
+        if (sub)
+            a64_add_imm(b, s, t, t, 1);
+    }
+    a64_reg old = lower_atomic(cx, ATOMIC_ADD, bytes, at, t);
+    if (!(cx->live & X64_ARITH_FLAGS))
+        return true;
+    (sub ? a64_eon_reg : a64_eor_reg)(b, A64_X, X24, old, term, A64_LSL, 0);
+    if (hw && !in_c && cx->config->features.flagm) {
+        a64_cfinv(b);
+    } else if (!in_c) {
+        if (hw)
+            a64_cset(b, A64_W, carry = t, cx->flags.cf == CF_DIRECT ? A64_CS : A64_CC);
+        if (sub)
+            a64_subs_reg(b, A64_W, A64_ZR, A64_ZR, carry, A64_LSL, 0);      // C = !carry
+        else if (carry == A64_ZR)
+            a64_adds_reg(b, A64_W, A64_ZR, A64_ZR, A64_ZR, A64_LSL, 0);
+        else
+            a64_subs_imm(b, A64_W, A64_ZR, carry, 1);                       // C = carry
+    }
+    a64_adcs(b, s, X23, old, term);
+    lower_flags_hw(cx, want);
+    lower_pa_canonical(cx);
+    return true;
+}
+
 bool lower_adcsbb(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
@@ -648,6 +695,8 @@ bool lower_adcsbb(struct lower_context *cx, const struct x64_insn *insn)
     bool nzc = cx->live & FLAGS_NZC, pa = cx->live & FLAGS_PA;
     bool memory = dst->kind == X64_OPD_MEM;
     bool narrow = bytes < 4;
+    if (memory && !narrow && lower_is_atomic(cx, insn))
+        return atomic_carry(cx, insn, sub, bytes, second(cx, src, bytes, false));
     a64_reg b2 = src->kind == X64_OPD_IMM ? lower_imm(cx, s, (uint64_t)src->value & size_mask(bytes))
                : narrow ? lower_read_zero(cx, src) : lower_read(cx, src);
     enum lower_cf want = sub ? CF_INVERTED : CF_DIRECT;

@@ -95,17 +95,21 @@ bool lower_bit_scan(struct lower_context *cx, const struct x64_insn *insn)
     struct a64_buf *b = cx->b;
     const struct x64_operand *dst = &insn->opd[0];
     enum a64_size s = lower_size(dst->size);
-    a64_reg source = dst->size == 2 ? lower_read_zero(cx, &insn->opd[1]) : lower_read(cx, &insn->opd[1]);
+    bool bsf = insn->op == X64_BSF, narrow = dst->size == 2;
+    a64_reg source = narrow && !bsf ? lower_read_zero(cx, &insn->opd[1]) : lower_read(cx, &insn->opd[1]);
     a64_reg t = lower_temp(cx), old = lower_read(cx, dst);
-    if (insn->op == X64_BSF) {
+    if (bsf) {
         a64_rbit(b, s, t, source);
         a64_clz(b, s, t, t);
     } else {
         a64_clz(b, s, t, source);
         a64_eor_imm(b, s, t, t, s == A64_X ? 63 : 31);
     }
-    a64_subs_reg(b, s, A64_ZR, source, A64_ZR, A64_LSL, 0);
-    lower_flags_hw(cx, CF_INVERTED);
+    if (bsf && narrow)
+        a64_ands_imm(b, s, A64_ZR, source, 0xffff);
+    else
+        a64_subs_reg(b, s, A64_ZR, source, A64_ZR, A64_LSL, 0);
+    lower_flags_hw(cx, bsf && narrow ? CF_DIRECT : CF_INVERTED);        // CF = 0
     lower_pa(cx, PA_LOGIC, A64_ZR, 0);
     struct x64_operand whole = *dst;
     if (dst->size == 4)

@@ -219,8 +219,7 @@ bool lower_ADOX(struct lower_context *cx, const struct x64_insn *insn)
     a64_reg q = lower_read(cx, &insn->opd[1]), p = lower_read(cx, dst), d = lower_destination(cx, dst), saved = lower_temp(cx), t = lower_temp(cx);
     lower_flags_to_hw(cx, (cx->live & FLAGS_NZC) | X64_OF, CF_INVERTED);
     a64_mrs_nzcv(b, saved);
-    a64_ubfx(b, A64_W, t, saved, 28, 1);
-    a64_subs_imm(b, A64_W, A64_ZR, t, 1);           // C = OF
+    a64_ccmp_imm(b, A64_W, A64_ZR, 1, 2, A64_VC);   // C = OF: 0 - 1 has none
     a64_adcs(b, s, d, p, q);
     a64_cset(b, A64_W, t, A64_CS);
     a64_bfi(b, A64_X, saved, t, 28, 1);

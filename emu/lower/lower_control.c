@@ -324,7 +324,7 @@ bool lower_clc(struct lower_context *cx, const struct x64_insn *insn)
 
 bool lower_cld(struct lower_context *cx, const struct x64_insn *insn)
 {
-    a64_reg t = insn->op == X64_STD ? lower_imm(cx, A64_W, 1) : A64_ZR;
+    a64_reg t = lower_imm(cx, A64_W, insn->op == X64_STD ? 0xffffffff : 1);
     a64_str_uimm(cx->b, 2, t, 28, CTX_DF);
     return true;
 }

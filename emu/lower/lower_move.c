@@ -3,17 +3,13 @@
 #include "emu/lower/lazy.h"
 #include "emu/lower/width.h"
 
-// 64-bit Windows' user-mode selectors; the context holds what the program has loaded, as the difference from these.
-a64_reg lower_selector(struct lower_context *cx, unsigned segment)
+void lower_selector(struct lower_context *cx, unsigned segment, a64_reg t)
 {
     static const uint8_t selectors[] = CTX_SELECTORS_INITIAL;
     if (segment == X64_CS)
-        return lower_imm(cx, A64_W, selectors[segment]);
-    a64_reg t = lower_temp(cx), u = lower_temp(cx);
-    a64_ldr_uimm(cx->b, 1, A64_ZERO, t, 28, CTX_SELECTORS + 2 * (int)segment);
-    a64_mov_const(cx->b, A64_W, u, selectors[segment]);
-    a64_eor_reg(cx->b, A64_W, t, t, u, A64_LSL, 0);
-    return t;
+        a64_mov_const(cx->b, A64_W, t, selectors[segment]);
+    else
+        a64_ldr_uimm(cx->b, 1, A64_ZERO, t, 28, CTX_SELECTORS + 2 * (int)segment);
 }
 
 bool lower_mov(struct lower_context *cx, const struct x64_insn *insn)
@@ -21,7 +17,9 @@ bool lower_mov(struct lower_context *cx, const struct x64_insn *insn)
     const struct x64_operand *dst = &insn->opd[0], *src = &insn->opd[1];
     struct a64_buf *b = cx->b;
     if (src->kind == X64_OPD_SEG) {
-        lower_write(cx, dst, lower_selector(cx, src->reg));
+        a64_reg d = dst->kind == X64_OPD_GPR ? lower_destination(cx, dst) : lower_temp(cx);
+        lower_selector(cx, src->reg, d);
+        lower_write(cx, dst, d);
         return true;
     }
     if (dst->kind == X64_OPD_SEG)
@@ -69,6 +67,12 @@ bool lower_mov(struct lower_context *cx, const struct x64_insn *insn)
             else if (r != d)
                 a64_mov_reg(b, A64_W, d, r);
         }
+        return true;
+    }
+    uint64_t ones = dst->size == 1 ? 0xff : 0xffff;
+    if (src->kind == X64_OPD_IMM && ((uint64_t)src->value & ones) == ones && dst->kind != X64_OPD_MEM && dst->reg != X64_RSP && dst->size < 4) {
+        a64_reg d = lower_gpr(dst->reg);
+        a64_orr_imm(b, A64_X, d, d, dst->kind == X64_OPD_GPR8_HIGH ? 0xff00 : ones);
         return true;
     }
     a64_reg value = lower_read(cx, src);
@@ -151,7 +155,9 @@ bool lower_xchg(struct lower_context *cx, const struct x64_insn *insn)
     if (x->kind == X64_OPD_MEM) {
         a64_reg value = lower_read(cx, y);
         if (lower_is_atomic(cx, insn)) {
-            lower_write(cx, y, lower_atomic(cx, ATOMIC_SWAP, x->size, lower_address_register(cx, insn), value));
+            a64_reg address = lower_address_register(cx, insn), old = lower_is_low(y) && x->size >= 4 ? lower_gpr(y->reg) : lower_temp(cx);
+            lower_atomic_into(cx, ATOMIC_SWAP, x->size, address, value, old);
+            lower_write(cx, y, old);
             return true;
         }
         struct lower_rmw w = lower_rmw_begin(cx, insn, x->size);
@@ -322,10 +328,14 @@ bool lower_xlat(struct lower_context *cx, const struct x64_insn *insn)
     a64_reg t = lower_temp(cx), rbx = lower_gpr(X64_RBX), rax = lower_gpr(X64_RAX);
     enum a64_size s = insn->address_size == 4 ? A64_W : A64_X;
     a64_ubfx(cx->b, A64_W, t, rax, 0, 8);
-    a64_add_reg(cx->b, s, t, t, rbx, A64_LSL, 0);
-    if (insn->segment == X64_GS)
-        a64_add_reg(cx->b, A64_X, t, t, 18, A64_LSL, 0);
-    lower_load(cx, 0, A64_ZERO, t, lower_mem_register(t));
+    struct lower_mem m = { .base = rbx, .index = t };
+    if (s == A64_W || insn->segment == X64_GS || lower_tso(cx)) {
+        a64_add_reg(cx->b, s, t, t, rbx, A64_LSL, 0);
+        if (insn->segment == X64_GS)
+            a64_add_reg(cx->b, A64_X, t, t, 18, A64_LSL, 0);
+        m = lower_mem_register(t);
+    }
+    lower_load(cx, 0, A64_ZERO, t, m);
     a64_bfi(cx->b, A64_X, rax, t, 0, 8);
     return true;
 }

@@ -232,33 +232,41 @@ bool lower_divide(struct lower_context *cx, const struct x64_insn *insn)
         return divide64(cx, src, sign);
     a64_reg o = sign ? lower_read_sign(cx, src) : lower_read_zero(cx, src);
     a64_reg n = lower_temp(cx), q = lower_temp(cx), t = lower_temp(cx);
-    divide_error_if_zero(cx, A64_X, o);
+    bool early = !sign && bytes < 4;                        // the upper half is less than the divisor, or the quotient does not fit or there is none
+    if (!early)
+        divide_error_if_zero(cx, A64_X, o);
     if (bytes == 1) {                                       // ax
         (sign ? a64_sbfx : a64_ubfx)(b, A64_X, n, rax, 0, 16);
     } else {                                                // upper and lower half side by side, extended to 64 bits
-        a64_ubfx(b, A64_X, n, rax, 0, bits);
-        a64_bfi(b, A64_X, n, rdx, bits, bits);
-        if (sign && bytes == 2)
-            a64_sbfx(b, A64_X, n, n, 0, 32);
+        if (bytes == 4)
+            a64_lsl_imm(b, A64_X, n, rdx, 32);
+        else
+            (sign ? a64_sbfm : a64_ubfm)(b, A64_X, n, rdx, 48, 15);     // SBFIZ, UBFIZ of 16 bits to bit 16
+        a64_bfxil(b, A64_X, n, rax, 0, bits);
+    }
+    if (early) {
+        a64_sub_reg(b, A64_X, t, n, o, A64_LSL, bits);
+        lower_tbz(cx, t, 63, lower_defer(cx, lower_raise_divide)->label);
     }
     (sign ? a64_sdiv : a64_udiv)(b, A64_X, q, n, o);
     if (sign) {
         a64_sbfx(b, A64_X, t, q, 0, bits);
         a64_eor_reg(b, A64_X, t, t, q, A64_LSL, 0);
-    } else {
+    } else if (!early) {
         a64_lsr_imm(b, A64_X, t, q, bits);
     }
-    divide_error_if_not_zero(cx, A64_X, t);
-    a64_msub(b, A64_X, t, q, o, n);
-    if (bytes == 1) {
-        a64_bfi(b, A64_X, rax, q, 0, 8);
-        a64_bfi(b, A64_X, rax, t, 8, 8);
-    } else if (bytes == 2) {
-        a64_bfi(b, A64_X, rax, q, 0, 16);
-        a64_bfi(b, A64_X, rdx, t, 0, 16);
-    } else {
+    if (!early)
+        divide_error_if_not_zero(cx, A64_X, t);
+    if (bytes == 4) {
+        a64_msub(b, A64_W, rdx, q, o, rax);
         a64_mov_reg(b, A64_W, rax, q);
-        a64_mov_reg(b, A64_W, rdx, t);
+        return true;
     }
+    a64_msub(b, A64_X, t, q, o, n);
+    a64_bfi(b, A64_X, rax, q, 0, bits);
+    if (bytes == 1)
+        a64_bfi(b, A64_X, rax, t, 8, 8);
+    else
+        a64_bfi(b, A64_X, rdx, t, 0, 16);
     return true;
 }

@@ -106,12 +106,11 @@ static enum lower_cf shift_carry(struct lower_context *cx, enum x64_op op, const
         if (n > t->bits)
             return CF_ZERO;
         if (cx->live & X64_OF) {                    // narrow only: the wide ones use ADDS
-            a64_eor_reg(b, A64_W, X7, t->old, t->old, A64_LSL, 1);
-            a64_reg c = lower_temp(cx);
-            take_bit(cx, X7, X7, t->bits - n);
-            take_bit(cx, c, t->old, t->bits - n);
-            a64_orr_reg(b, A64_W, X7, X7, c, A64_LSL, 1);
-            return CF_X7_SHR1;
+            if (n < t->bits)
+                a64_ubfx(b, A64_W, X7, t->old, t->bits - n - 1, 2);     // CF and what becomes the top bit
+            else
+                a64_lsl_imm(b, A64_W, X7, t->old, 1);
+            return CF_X7_ROTATE;
         }
         take_bit(cx, X7, t->old, t->bits - n);
         return CF_X7;
@@ -261,7 +260,7 @@ static void shift_flags_by_cl(struct lower_context *cx, enum x64_op op, const st
         a64_cset(b, A64_W, X7, A64_CS);
     else if (cx->live & X64_CF)
         a64_and_imm(b, A64_W, X7, c, 1);
-    if (cx->live & FLAGS_PA)
+    if (cx->live & FLAGS_PA && d != X23)
         a64_mov_reg(b, A64_X, X23, d);
 }
 
@@ -279,7 +278,8 @@ static bool shift_by_cl(struct lower_context *cx, const struct x64_insn *insn)
         a = lower_temp(cx);
         (op == X64_SAR ? a64_sbfx : a64_ubfx)(b, A64_W, a, t.old, 0, t.bits);
     }
-    a64_reg r = flags ? in_place(cx, &t) : result_register(cx, &t);
+    bool to_x23 = flags && narrow && !t.memory && cx->live & FLAGS_PA;      // where PF comes from
+    a64_reg r = to_x23 ? X23 : flags ? in_place(cx, &t) : result_register(cx, &t);
     if (t.memory || !flags)
         (op == X64_SHL ? a64_lslv : op == X64_SHR ? a64_lsrv : a64_asrv)(b, t.s, r, a, count);
     if (t.memory)
@@ -515,8 +515,7 @@ static void turn_flags(struct lower_context *cx, const struct target *t, const s
         a64_eor_reg(b, A64_X, c->u, r, r, A64_LSL, 1);
         a64_eor_reg(b, A64_X, c->u, c->u, r, A64_LSR, 1);
         a64_lsr_imm(b, A64_X, X7, r, top);
-        a64_lsr_imm(b, A64_X, c->u, c->u, top);
-        a64_bfxil(b, A64_X, X7, c->u, 0, 1);
+        a64_bfxil(b, A64_X, X7, c->u, top, 1);
     } else {
         a64_eor_reg(b, t->s, c->u, r, r, A64_LSL, 1);
         a64_eor_reg(b, t->s, c->u, c->u, c->last, A64_LSL, top);

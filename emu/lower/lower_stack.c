@@ -5,7 +5,13 @@
 bool lower_push_insn(struct lower_context *cx, const struct x64_insn *insn)
 {
     const struct x64_operand *src = &insn->opd[0];
-    a64_reg value = src->kind == X64_OPD_SEG ? lower_selector(cx, src->reg) : src->kind == X64_OPD_IMM ? lower_imm(cx, A64_X, (uint64_t)src->value) : lower_read(cx, src);
+    if (src->kind == X64_OPD_SEG) {
+        a64_reg t = lower_temp(cx);
+        lower_selector(cx, src->reg, t);
+        lower_push(cx, insn->opsize, t);
+        return true;
+    }
+    a64_reg value = src->kind == X64_OPD_IMM ? lower_imm(cx, A64_X, (uint64_t)src->value) : lower_read(cx, src);
     lower_push(cx, insn->opsize, value);
     return true;
 }
@@ -32,13 +38,12 @@ bool lower_pop_insn(struct lower_context *cx, const struct x64_insn *insn)
         }
         return true;
     }
-    // To memory: an address based on rsp uses the value after the increment (SDM vol. 2, POP), but SP must not have moved if the store faults.
-    lower_load(cx, log2, A64_ZERO, t, lower_mem_register(A64_SP));
-    struct x64_insn copy = *insn;
-    if (copy.mem.base == X64_RSP)
-        copy.mem.disp += bytes;
-    lower_store(cx, log2, t, lower_address(cx, &copy, log2));
-    a64_add_imm(b, A64_X, A64_SP, A64_SP, bytes);
+    // To memory: an address based on rsp uses the value after the increment (SDM vol. 2, POP), which a fault of the store takes back.
+    lower_pop(cx, bytes, t);
+    cx->rsp = -(int32_t)bytes;
+    lower_point_here(cx);
+    lower_store(cx, log2, t, lower_address(cx, insn, log2));
+    cx->rsp = 0;
     return true;
 }
 
@@ -135,57 +140,68 @@ a64_reg lower_flags_word(struct lower_context *cx, bool all)
     lower_flags_canonical(cx, X64_ARITH_FLAGS);
     lower_point_here(cx);
     a64_reg r = lower_temp(cx), t = lower_temp(cx);
-    a64_mov_const(b, A64_X, r, all ? 0x202 : 2);
     a64_mrs_nzcv(b, t);
     a64_reg u = lower_temp(cx);
-    a64_ubfx(b, A64_X, u, t, 30, 2);
+    a64_cset(b, A64_W, r, A64_CC);                          // CF
+    a64_lsr_imm(b, A64_X, u, t, 30);
     a64_bfi(b, A64_X, r, u, 6, 2);                          // SF ZF
-    a64_ubfx(b, A64_X, u, t, 29, 1);
-    a64_eor_imm(b, A64_X, u, u, 1);
-    a64_bfi(b, A64_X, r, u, 0, 1);                          // CF
     a64_eor_reg(b, A64_W, u, 23, 24, A64_LSL, 0);
-    a64_ubfx(b, A64_X, u, u, 4, 1);
-    a64_bfi(b, A64_X, r, u, 4, 1);                          // AF
+    a64_and_imm(b, A64_W, u, u, 16);
+    a64_orr_reg(b, A64_W, r, r, u, A64_LSL, 0);             // AF
+    a64_orr_imm(b, A64_W, r, r, 2);
     a64_eor_reg(b, A64_W, u, 23, 23, A64_LSR, 4);
     a64_eor_reg(b, A64_W, u, u, u, A64_LSR, 2);
-    a64_eor_reg(b, A64_W, u, u, u, A64_LSR, 1);
-    a64_orn_reg(b, A64_W, u, A64_ZR, u, A64_LSL, 0);
+    a64_eon_reg(b, A64_W, u, u, u, A64_LSR, 1);
     a64_bfi(b, A64_X, r, u, 2, 1);                          // PF
     if (all) {
         a64_ubfx(b, A64_X, u, t, 28, 1);
         a64_bfi(b, A64_X, r, u, 11, 1);                     // OF
-        a64_ldr_uimm(b, 2, A64_ZERO, u, 28, CTX_DF);
+        a64_ldr_uimm(b, 0, A64_ZERO, u, 28, CTX_DF + 1);    // all ones if it is negative
         a64_bfi(b, A64_X, r, u, 10, 1);                     // DF
+        a64_orr_imm(b, A64_X, r, r, 0x200);                 // IF
         a64_ldr_uimm(b, 2, A64_ZERO, u, 28, CTX_EFLAGS_KEPT);
         a64_orr_reg(b, A64_X, r, r, u, A64_LSL, 0);
     }
     return r;
 }
 
-// The inverse, from a register: SF ZF AF PF CF, and OF when `overflow`.
-void lower_flags_from_word(struct lower_context *cx, a64_reg r, bool overflow)
+// The inverse, from bits of a register, bit 0 of the word being bit `at`: SF ZF AF PF CF; when `overflow` OF too, and all are canonical then.
+static void flags_from_word(struct lower_context *cx, a64_reg r, unsigned at, bool overflow)
 {
     struct a64_buf *b = cx->b;
     if (!overflow)
         lower_flags_canonical(cx, cx->live & X64_OF ? FLAGS_NZ : 0);
-    a64_reg t = lower_temp(cx), u = lower_temp(cx);
-    if (overflow)
-        a64_ubfx(b, A64_X, t, r, 11, 1);
-    else {
-        a64_mrs_nzcv(b, t);
-        a64_ubfx(b, A64_X, t, t, 28, 1);
+    if (cx->config->features.flagm) {
+        a64_rmif(b, r, at + 4, 12);                         // SF ZF
+        a64_rmif(b, r, (at + 63) % 64, 2);                  // CF
+        if (overflow) {
+            a64_rmif(b, r, at + 11, 1);
+            a64_cfinv(b);
+        }
+    } else {
+        a64_reg t = lower_temp(cx), u = lower_temp(cx);
+        if (overflow) {
+            a64_ubfx(b, A64_X, t, r, at + 11, 1);
+            a64_lsl_imm(b, A64_X, t, t, 28);
+        } else {
+            a64_mrs_nzcv(b, t);
+        }
+        a64_ubfx(b, A64_X, u, r, at + 6, 2);
+        a64_bfi(b, A64_X, t, u, 30, 2);
+        if (at)
+            a64_lsr_imm(b, A64_X, u, r, at);
+        a64_bfi(b, A64_X, t, at ? u : r, 29, 1);
+        if (overflow)
+            a64_eor_imm(b, A64_X, t, t, 1ull << 29);
+        a64_msr_nzcv(b, t);
     }
-    a64_lsl_imm(b, A64_X, t, t, 28);
-    a64_ubfx(b, A64_X, u, r, 6, 2);
-    a64_bfi(b, A64_X, t, u, 30, 2);
-    a64_eor_imm(b, A64_X, u, r, 1);
-    a64_bfi(b, A64_X, t, u, 29, 1);
-    a64_msr_nzcv(b, t);
-    a64_ubfx(b, A64_X, 23, r, 2, 1);
+    if (at)
+        a64_lsr_imm(b, A64_X, 24, r, at);                   // bit 4: AF
+    else
+        a64_mov_reg(b, A64_X, 24, r);
+    a64_ubfx(b, A64_X, 23, r, at + 2, 1);
     a64_eor_imm(b, A64_X, 23, 23, 1);                       // odd parity unless PF
-    a64_and_imm(b, A64_X, u, r, 16);
-    a64_eor_reg(b, A64_X, 24, 23, u, A64_LSL, 0);
-    lower_flags_hw(cx, CF_INVERTED);
+    lower_flags_hw(cx, overflow ? CF_INVERTED : CF_DIRECT);
     lower_pa_canonical(cx);
 }
 
@@ -223,10 +239,11 @@ bool lower_popf(struct lower_context *cx, const struct x64_insn *insn)
     d->back = lower_label(cx);
     lower_tbnz(cx, r, 8, d->label);
     a64_add_imm(b, A64_X, A64_SP, A64_SP, insn->opsize);
-    a64_ubfx(b, A64_X, t, r, 10, 1);
+    a64_sbfx(b, A64_W, t, r, 10, 1);
+    a64_orr_imm(b, A64_W, t, t, 1);
     a64_str_uimm(b, 2, t, 28, CTX_DF);
     lower_keep_flags(cx, r, insn->opsize);
-    lower_flags_from_word(cx, r, true);
+    flags_from_word(cx, r, 0, true);
     lower_bind(cx, d->back);
     return true;
 }
@@ -241,9 +258,7 @@ bool lower_lahf(struct lower_context *cx, const struct x64_insn *insn)
 bool lower_sahf(struct lower_context *cx, const struct x64_insn *insn)
 {
     (void)insn;
-    a64_reg t = lower_temp(cx);
-    a64_ubfx(cx->b, A64_X, t, lower_gpr(X64_RAX), 8, 8);
-    lower_flags_from_word(cx, t, false);
+    flags_from_word(cx, lower_gpr(X64_RAX), 8, false);
     return true;
 }
 

@@ -8,14 +8,27 @@
 // Operation and Out-of-Order Stores"), and a fast string is moved in groups of up to a cache line. So a block's loads are in no order, but
 // come before its stores and before the next block's loads.
 #include "emu/a64/simd.h"
-#include "emu/lower/context.h"
+#include "emu/lower/width.h"
+
+enum { X24 = 24 };
 
 struct string {
     unsigned log2;
     enum a64_size s;            // of the address registers
-    a64_reg df, step;
+    a64_reg df;                 // 1, or -1 when the direction flag is set (CTX_DF)
+    int known;                  // the same if CLD or STD says it here, and df is nothing then; else 0
     bool rep;
 };
+
+// The direction, if that is known from an instruction of the block: 1 or -1, else 0.
+static int direction(const struct lower_context *cx)
+{
+    const struct lower_insn *first = &cx->work->insns[cx->block->first];
+    for (const struct lower_insn *i = cx->insn; i-- > first && i->x.op != X64_POPF;)
+        if (i->x.op == X64_CLD || i->x.op == X64_STD)
+            return i->x.op == X64_CLD ? 1 : -1;
+    return 0;
+}
 
 static struct string begin(struct lower_context *cx, const struct x64_insn *insn)
 {
@@ -24,11 +37,10 @@ static struct string begin(struct lower_context *cx, const struct x64_insn *insn
         lower_constants_forget(cx);
     struct string g = { .log2 = lower_log2(insn->opsize), .s = insn->address_size == 4 ? A64_W : A64_X };
     g.rep = insn->prefixes & (X64_P_REP | X64_P_REPNE);
-    g.df = lower_temp(cx);
-    g.step = lower_temp(cx);
-    a64_ldr_uimm(b, 2, A64_ZERO, g.df, 28, CTX_DF);
-    a64_mov_const(b, A64_X, g.step, insn->opsize);
-    a64_sub_reg(b, A64_X, g.step, g.step, g.df, A64_LSL, g.log2 + 1);
+    g.known = direction(cx);
+    g.df = g.known ? A64_ZR : lower_temp(cx);
+    if (!g.known)
+        a64_ldr_uimm(b, 2, A64_SIGN64, g.df, 28, CTX_DF);
     return g;
 }
 
@@ -50,7 +62,10 @@ static struct lower_mem at(struct lower_context *cx, const struct x64_insn *insn
 static void advance(struct lower_context *cx, const struct string *g, unsigned x64_register)
 {
     a64_reg r = lower_gpr(x64_register);
-    a64_add_reg(cx->b, g->s, r, r, g->step, A64_LSL, 0);
+    if (g->known)
+        (g->known > 0 ? a64_add_imm : a64_sub_imm)(cx->b, g->s, r, r, 1u << g->log2);
+    else
+        a64_add_reg(cx->b, g->s, r, r, g->df, A64_LSL, g->log2);
 }
 
 enum { BLOCK_LOG2 = 6, WORD_LOG2 = 3 };
@@ -104,7 +119,8 @@ static void fast(struct lower_context *cx, const struct lower_deferred *d)
         p->retry = cx->labels.offset[slow] * 4;
         p->exact = true;
     }
-    lower_cbnz(cx, A64_W, df, slow);
+    if (df != A64_ZR)
+        lower_tbnz(cx, df, 31, slow);
     if (insn->op == X64_MOVS) {
         a64_sub_reg(b, A64_X, t, lower_gpr(X64_RDI), lower_gpr(X64_RSI), A64_LSL, 0);
         a64_add_imm(b, A64_X, t, t, 1u << BLOCK_LOG2);
@@ -132,10 +148,11 @@ bool lower_string_move(struct lower_context *cx, const struct x64_insn *insn)
     a64_reg rcx = lower_gpr(X64_RCX), rax = lower_gpr(X64_RAX);
     struct string g = begin(cx, insn);
     uint32_t again = lower_label(cx), done = lower_label(cx);
-    a64_reg value = insn->op == X64_STOS ? rax : lower_temp(cx), p = lower_temp(cx), q = lower_temp(cx);
+    bool in_place = insn->op == X64_STOS || (insn->op == X64_LODS && insn->opsize >= 4);
+    a64_reg value = in_place ? rax : lower_temp(cx), p = lower_temp(cx), q = lower_temp(cx);
     if (g.rep) {
         lower_cbz(cx, g.s, rcx, done);
-        if (insn->op != X64_LODS && g.s == A64_X && insn->segment != X64_GS) {
+        if (insn->op != X64_LODS && g.s == A64_X && insn->segment != X64_GS && g.known >= 0) {
             struct lower_deferred *d = lower_defer(cx, fast);
             d->value = again;
             d->back = done;
@@ -178,17 +195,20 @@ bool lower_string_compare(struct lower_context *cx, const struct x64_insn *insn)
         lower_point_here(cx);
     }
     struct string g = begin(cx, insn);
-    a64_reg x = scas ? lower_gpr(X64_RAX) : lower_temp(cx), y = lower_temp(cx), p = lower_temp(cx), q = lower_temp(cx), t = lower_temp(cx);
+    // [rdi] goes where the recipe wants it unless that is still needed as it is, should another access fault.
+    a64_reg x = scas ? lower_gpr(X64_RAX) : lower_temp(cx), y = scas && !g.rep ? X24 : lower_temp(cx), p = lower_temp(cx), q = lower_temp(cx), t = lower_temp(cx);
     if (g.rep) {
         lower_cbz(cx, g.s, rcx, done);
         lower_order_flush(cx);
         lower_bind(cx, again);
     }
     lower_load(cx, g.log2, A64_ZERO, y, at(cx, insn, &g, X64_RDI, q));       // first, as processors do: it decides which fault comes
-    if (!scas)
+    lower_width_set(cx, y, 8u << g.log2);
+    if (!scas) {
         lower_load(cx, g.log2, A64_ZERO, x, at(cx, insn, &g, X64_RSI, p));
-    if (!scas)
+        lower_width_set(cx, x, 8u << g.log2);
         advance(cx, &g, X64_RSI);
+    }
     advance(cx, &g, X64_RDI);
     if (g.rep) {
         enum a64_size s = lower_size(insn->opsize);

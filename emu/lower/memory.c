@@ -104,17 +104,19 @@ static struct lower_mem with_offset(struct lower_context *cx, a64_reg base, int6
 {
     if (offset_ok(log2_bytes, offset))
         return (struct lower_mem){ .base = base, .index = A64_ZR, .offset = offset };
-    int64_t low = offset & 0xfff, high = offset - low;
     bool far = offset <= -(1 << 24) || offset >= 1 << 24;
     if (far && own == A64_ZR)
         return (struct lower_mem){ .base = base, .index = lower_constant(cx, A64_X, (uint64_t)offset) };
+    int64_t low = offset & 0xfff, rest = low - (low & 0x800) * 2;       // rest: to the nearest multiple of 4096
+    if (!offset_ok(log2_bytes, low) && a64_ldst_simm_ok(rest))
+        low = rest;
+    int64_t high = offset - low;
+    bool parts = offset_ok(log2_bytes, low) && (a64_addsub_imm_ok((uint64_t)high) || a64_addsub_imm_ok((uint64_t)-high));
+    if (!parts && own == A64_ZR && !lower_tso(cx) && !a64_addsub_imm_ok((uint64_t)offset) && !a64_addsub_imm_ok((uint64_t)-offset))
+        return (struct lower_mem){ .base = base, .index = lower_constant(cx, A64_X, (uint64_t)offset) };
     a64_reg t = own != A64_ZR ? own : lower_temp(cx);
-    if (offset_ok(log2_bytes, low) && (a64_addsub_imm_ok((uint64_t)high) || a64_addsub_imm_ok((uint64_t)-high))) {
-        lower_add_imm(cx, A64_X, t, base, high);
-        return (struct lower_mem){ .base = t, .index = A64_ZR, .offset = low };
-    }
-    lower_add_imm(cx, A64_X, t, base, offset);
-    return lower_mem_register(t);
+    lower_add_imm(cx, A64_X, t, base, parts ? high : offset);
+    return (struct lower_mem){ .base = t, .index = A64_ZR, .offset = parts ? low : 0 };
 }
 
 struct lower_mem lower_address(struct lower_context *cx, const struct x64_insn *insn, unsigned log2_bytes)

@@ -111,7 +111,7 @@ enum emu_outcome machine_run_ret_far(struct machine *m)
 // What user mode may change of the flags.
 static void flags_put(struct machine *m, uint32_t flags, unsigned bytes)
 {
-    uint32_t kept = 0, df = (flags & X64_DF) != 0, mask = bytes == 2 ? CTX_KEPT_BITS & 0xffff : CTX_KEPT_BITS;
+    uint32_t kept = 0, df = flags & X64_DF ? ~0u : 1, mask = bytes == 2 ? CTX_KEPT_BITS & 0xffff : CTX_KEPT_BITS;
     uva_t area = m->frame->x[28];
     m->eflags = flags & X64_ARITH_FLAGS;
     aspace_read(m->p->as, area + CTX_EFLAGS_KEPT, &kept, 4, ACCESS_READ);

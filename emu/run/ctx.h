@@ -38,7 +38,7 @@
 #define CTX_CONTEXT_AMD64   0x18
 #define CTX_DOORBELL        0x20
 #define CTX_EMULATOR_DATA   0x30
-#define CTX_DF              0x68   // u32: 0, or 1 when the direction flag is set
+#define CTX_DF              0x68   // i32: the step of strings: 1, or -1 when the direction flag is set; nothing else looks but for its sign
 #define CTX_MXCSR           0x6c   // u32: all of MXCSR while CTX_FP_FORM is 1; else CTX_MXCSR_BITS, and the rest is in FPCR and FPSR
 #define CTX_EFLAGS          0x70   // u32: CTX_EFLAGS_BITS of the last context handed out or taken in (conversion loses them)
 #define CTX_EFLAGS_KEPT     0x74   // u32: CTX_KEPT_BITS, as POPF or a context set them; nothing here looks at them but PUSHF
@@ -59,7 +59,7 @@
 #define CTX_X87_STATUS      0x2a2  // u16
 #define CTX_X87_TAG         0x2a4  // u16: bit n set: physical register n is in use
 #define CTX_X87_OPCODE      0x2a6  // u16
-#define CTX_SELECTORS       0x2a8  // 6 * u16 in the order of enum x64_segment: what is loaded, xor CTX_SELECTORS_INITIAL
+#define CTX_SELECTORS       0x2a8  // 6 * u16 in the order of enum x64_segment; CS is always CTX_SELECTORS_INITIAL's, whatever is here
 #define CTX_SELECTORS_INITIAL { 0x2b, 0x33, 0x2b, 0x2b, 0x53, 0x2b }    // ES CS SS DS FS GS
 #define CTX_X87_DEPTH       0x3c0  // u32; from here on struct x87_quick (emu/x87/quick.h), which says what the above holds
 #define CTX_X87_C1          0x3c4  // u8

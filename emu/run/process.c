@@ -121,9 +121,12 @@ status_t emu_thread_create(struct emu_process *p, uva_t *cpu_area)
         return status;
     }
     uint16_t x87_control = 0x27f;           // Windows' default: 53-bit precision, all masked
-    uint32_t mxcsr = 0x1f80;
+    uint32_t mxcsr = 0x1f80, forward = 1;
+    static const uint16_t selectors[] = CTX_SELECTORS_INITIAL;
     aspace_write(p->as, base + CTX_X87_CONTROL, &x87_control, 2);
     aspace_write(p->as, base + CTX_MXCSR, &mxcsr, 4);
+    aspace_write(p->as, base + CTX_DF, &forward, 4);
+    aspace_write(p->as, base + CTX_SELECTORS, selectors, sizeof selectors);
     if (emu_features.afp)
         aspace_write(p->as, base + CTX_FP_EXACT, &(uint32_t){ CTX_FORM_AFP }, 4);
     shadow_create(p, base);

@@ -34,21 +34,19 @@ static bool loadable(unsigned segment, uint16_t selector)
 
 bool machine_load_segment(struct machine *m, unsigned segment, uint16_t selector)
 {
-    static const uint16_t initial[] = CTX_SELECTORS_INITIAL;
-    uint16_t kept = selector ^ initial[segment];
     if (segment == X64_CS || !loadable(segment, selector)) {
         exception_access(m->exception, m->insn->rip, 0, ~0ull);
         return false;
     }
-    return user_copy_out(m->frame->x[28] + CTX_SELECTORS + CTX_SEGMENT_BYTES * segment, &kept, 2) == STATUS_SUCCESS;
+    return user_copy_out(m->frame->x[28] + CTX_SELECTORS + CTX_SEGMENT_BYTES * segment, &selector, 2) == STATUS_SUCCESS;
 }
 
 uint16_t machine_segment(struct machine *m, unsigned segment)
 {
     static const uint16_t initial[] = CTX_SELECTORS_INITIAL;
-    uint16_t kept = 0;
-    user_copy_in(&kept, m->frame->x[28] + CTX_SELECTORS + CTX_SEGMENT_BYTES * segment, 2);
-    return segment == X64_CS ? initial[segment] : kept ^ initial[segment];
+    uint16_t selector = 0;
+    user_copy_in(&selector, m->frame->x[28] + CTX_SELECTORS + CTX_SEGMENT_BYTES * segment, 2);
+    return segment == X64_CS ? initial[segment] : selector;
 }
 
 enum emu_outcome machine_run_mov_segment(struct machine *m)

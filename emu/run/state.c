@@ -45,7 +45,7 @@ void state_to_x64(struct emu_process *p, struct trap_frame *frame, const struct 
     frame->spsr &= ~0xf0000000ull;
     frame->spsr |= (eflags & X64_SF ? NZCV_N : 0) | (eflags & X64_ZF ? NZCV_Z : 0) | (eflags & X64_CF ? NZCV_C : 0)
                    | (eflags & X64_OF ? NZCV_V : 0);
-    uint32_t lost = (eflags & (X64_PF | X64_AF)) | (ctx_read(p, frame, CTX_DF) ? X64_DF : 0)
+    uint32_t lost = (eflags & (X64_PF | X64_AF)) | ((int32_t)ctx_read(p, frame, CTX_DF) < 0 ? X64_DF : 0)
                     | (ctx_read(p, frame, CTX_EFLAGS_KEPT) & CTX_KEPT_BITS);
     aspace_write(p->as, frame->x[28] + CTX_EFLAGS, &lost, 4);
     uint32_t kept = lost & CTX_KEPT_BITS & ~(uint32_t)CTX_FLAG_TF;      // what runs next, a handler say, does not step
@@ -80,7 +80,7 @@ uint32_t state_eflags(struct emu_process *p, const struct trap_frame *frame)
 
 void state_to_entry(struct emu_process *p, struct trap_frame *frame, uint32_t lost_flags)
 {
-    uint32_t nzcv, df = (lost_flags & X64_DF) != 0, kept = lost_flags & CTX_KEPT_BITS;
+    uint32_t nzcv, df = lost_flags & X64_DF ? ~0u : 1, kept = lost_flags & CTX_KEPT_BITS;
     uint32_t eflags = flags_of(frame->spsr) | (lost_flags & (X64_PF | X64_AF));
     lower_flags_in(eflags, &frame->x[23], &frame->x[24], &nzcv);
     frame->spsr = (frame->spsr & ~0xf0000000ull) | nzcv;

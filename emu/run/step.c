@@ -83,10 +83,11 @@ enum emu_outcome machine_run_string(struct machine *m)
     bool source = insn->op == X64_MOVS || insn->op == X64_LODS || insn->op == X64_CMPS;
     bool target = insn->op != X64_LODS, stores = insn->op == X64_MOVS || insn->op == X64_STOS;
     uint64_t count = machine_gpr_get(m, X64_RCX, insn->address_size), a = machine_gpr_get(m, X64_RAX, insn->opsize), b = 0, difference;
-    uint32_t df = 0, eflags = m->eflags;
+    int32_t step = 1;
+    uint32_t eflags = m->eflags;
     if (repeats && !count)
         return EMU_RESUME;
-    aspace_read(m->p->as, m->frame->x[28] + CTX_DF, &df, 4, ACCESS_READ);
+    aspace_read(m->p->as, m->frame->x[28] + CTX_DF, &step, 4, ACCESS_READ);
     if (compares && !element(m, X64_RDI, false, &b))        // CMPS reads [rdi] first
         return EMU_EXCEPTION;
     if (source && (a = 0, !element(m, X64_RSI, false, &a)))
@@ -100,9 +101,9 @@ enum emu_outcome machine_run_string(struct machine *m)
     if (insn->op == X64_LODS)
         machine_gpr_put(m, X64_RAX, insn->opsize, a);
     if (source)
-        advance(m, X64_RSI, df);
+        advance(m, X64_RSI, step < 0);
     if (target)
-        advance(m, X64_RDI, df);
+        advance(m, X64_RDI, step < 0);
     if (!repeats)
         return EMU_RESUME;
     machine_gpr_put(m, X64_RCX, insn->address_size, count - 1);

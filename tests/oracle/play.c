@@ -161,7 +161,7 @@ static uint64_t *arm_register(ucontext_t *u, unsigned x64)
     return x64 == X64_RSP ? (uint64_t *)&u->uc_mcontext.sp : (uint64_t *)&u->uc_mcontext.regs[arm_of[x64]];
 }
 
-static uint32_t *df(void) { return (uint32_t *)(CTX_BASE + CTX_DF); }
+static int32_t *df(void) { return (int32_t *)(CTX_BASE + CTX_DF); }
 static uint32_t *fp_form(void) { return (uint32_t *)(CTX_BASE + CTX_FP_FORM); }
 
 static void finish(ucontext_t *u, unsigned how, uint64_t rip, uint32_t flags)
@@ -170,7 +170,7 @@ static void finish(ucontext_t *u, unsigned how, uint64_t rip, uint32_t flags)
     for (unsigned i = 0; i < 16; i++)
         result.gpr[i] = *arm_register(u, i);
     result.rip = rip;
-    result.rflags = flags | (*df() ? X64_DF : 0);
+    result.rflags = flags | (*df() < 0 ? X64_DF : 0);
     memcpy(result.fx, vector.in.fx, sizeof result.fx);
     memcpy(result.fx + ORACLE_FX_XMM, fpsimd(u)->vregs, 256);
     memcpy(result.high, (void *)(CTX_BASE + CTX_YMM_HIGH), sizeof result.high);
@@ -279,7 +279,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
         u->uc_mcontext.regs[13] = TABLE;
         u->uc_mcontext.regs[14] = SHADOW_BASE + CTX_SHADOW_BYTES - 16;  // one entry, which never matches
         u->uc_mcontext.pstate = (u->uc_mcontext.pstate & 0x0fffffff) | nzcv;
-        *df() = (vector.in.rflags & X64_DF) != 0;
+        *df() = vector.in.rflags & X64_DF ? -1 : 1;
         memcpy(fpsimd(u)->vregs, vector.in.fx + ORACLE_FX_XMM, 256);
         memcpy((void *)(CTX_BASE + CTX_YMM_HIGH), vector.in.high, sizeof vector.in.high);
         fpsimd(u)->fpsr = 0;
@@ -645,6 +645,8 @@ int main(int argc, char **argv)
     mmap((void *)ARM_BASE, ARM_WORDS * 4, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (mmap((void *)CTX_BASE, CTX_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
         return perror("mmap"), 2;
+    static const uint16_t selectors[] = CTX_SELECTORS_INITIAL;
+    memcpy((void *)(CTX_BASE + CTX_SELECTORS), selectors, sizeof selectors);
     if (mmap((void *)SHADOW_BASE, CTX_SHADOW_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
         return perror("mmap"), 2;
     arm_code[0] = 0xd4200000 | SVC_EMU_MISS << 5;

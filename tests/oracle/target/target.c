@@ -18,7 +18,7 @@
 #include "emu/run/ctx.h"
 #include "kernel/abi/process.h"
 
-enum { DETAILED_MAX = 2000, EXCEPTION_STACK_BYTES = 256 * 1024, SELECTORS_BYTES = 6 * 2, TF = 0x100, MXCSR_DE = 2, MXCSR_UE = 16 };
+enum { DETAILED_MAX = 2000, EXCEPTION_STACK_BYTES = 256 * 1024, TF = 0x100, MXCSR_DE = 2, MXCSR_UE = 16 };
 
 static const struct oracle_vector *vectors[ORACLE_SLOTS];
 static uint32_t count, current, last, mismatches, steps;
@@ -76,7 +76,8 @@ static void begin(void)
         fflush(stdout);
     }
     memory_prepare(v->window_seed);
-    memset(cpu_area + CTX_SELECTORS, 0, SELECTORS_BYTES);     // a sequence may have loaded others, and no context sets them
+    static const uint16_t selectors[] = CTX_SELECTORS_INITIAL;
+    memcpy(cpu_area + CTX_SELECTORS, selectors, sizeof selectors);      // a sequence may have loaded others, and no context sets them
     struct oracle_state in = v->in;
     in.rflags |= stepping ? TF : 0;
     running = true;
