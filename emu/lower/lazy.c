@@ -126,9 +126,10 @@ static void emit(struct lower_context *cx, a64_reg d, const struct lower_lazy *l
         (l->kind == A64_LSL ? a64_lsl_imm : l->kind == A64_LSR ? a64_lsr_imm : a64_asr_imm)(cx->b, s, d, l->from, l->amount);
 }
 
+// Of the very shift that gives the register its value: a 32-bit copy of a 64-bit one is another value.
 static bool flags_are_of(const struct lower_flags *f, const struct lower_lazy *l)
 {
-    return f->nz == NZ_SHIFT && f->nz_reg == l->from && f->shift_kind == l->kind && f->shift_amount == l->amount && 1u << f->nz_size == l->bytes;
+    return (l->bytes != 8 || l->wide) && f->nz == NZ_SHIFT && f->nz_reg == l->from && f->shift_kind == l->kind && f->shift_amount == l->amount && 1u << f->nz_size == l->bytes;
 }
 
 // The x64 register gets its value, before cx->insn. live: flags that are needed here; written: arm64 registers that are about to change.
