@@ -4,6 +4,12 @@
 #include "emu/lower/lower_avx.h"
 #include "emu/lower/lower_exact.h"
 
+struct lower_mem avx_address(struct lower_context *cx, const struct x64_insn *insn)
+{
+    struct lower_mem mem = lower_sse_address(cx, insn, 4);
+    return mem.index == A64_ZR ? mem : lower_mem_register(lower_sum(cx, mem.base, mem.index, mem.scaled ? 4 : 0));
+}
+
 struct avx_value avx_source(struct lower_context *cx, const struct x64_insn *insn, const struct x64_operand *opd)
 {
     if (opd->kind == X64_OPD_YMM)
@@ -13,7 +19,7 @@ struct avx_value avx_source(struct lower_context *cx, const struct x64_insn *ins
     if (opd->size < 32)
         return (struct avx_value){ lower_sse_read(cx, opd, AVX_M_LOW), AVX_M_LOW };
     struct avx_value v = { AVX_M_LOW, avx_take(cx) };
-    struct lower_mem low = lower_sse_address(cx, insn, 4);
+    struct lower_mem low = avx_address(cx, insn);
     if (!lower_tso(cx) && low.index == A64_ZR && a64_ldp_ok(4, low.offset)) {
         a64_ldp_v(cx->b, v.low, v.high, low.base, low.offset);
         return v;

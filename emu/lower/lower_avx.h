@@ -102,6 +102,7 @@ void avx_upper_restore(struct lower_context *cx, const struct lower_deferred *d)
 // ---- lower_avx.c
 // The halves of a vector operand, to be read only; a memory operand is loaded, its low half into AVX_M_LOW. high: of 32 bytes only.
 struct avx_value { a64_vreg low, high; };
+struct lower_mem avx_address(struct lower_context *cx, const struct x64_insn *insn);     // lower_sse_address of 32 bytes, without an index
 struct avx_value avx_source(struct lower_context *cx, const struct x64_insn *insn, const struct x64_operand *opd);
 // vd = legacy(first source, second source[, immediate >> shift for the upper half]).
 bool avx_three(struct lower_context *cx, const struct x64_insn *insn, lower_function *legacy, unsigned shift);

@@ -15,7 +15,7 @@ static void store_wide(struct lower_context *cx, const struct x64_insn *insn, a6
 {
     struct lower_mem mem;
     if (lower_sse_is_aligned(cx, insn)) {
-        mem = lower_sse_address(cx, insn, 4);
+        mem = avx_address(cx, insn);
     } else {
         a64_reg at = lower_address_register(cx, insn), t = lower_temp(cx);
         a64_add_imm(cx->b, A64_X, t, at, 31);
@@ -59,7 +59,7 @@ static bool move(struct lower_context *cx, const struct x64_insn *insn)
     }
     // Aligned, both halves lie in one page: a fault leaves the first alone. Else it must not be in its place before the second is there.
     if (from->kind == X64_OPD_MEM && lower_sse_is_aligned(cx, insn)) {
-        struct lower_mem mem = lower_sse_address(cx, insn, 4);
+        struct lower_mem mem = avx_address(cx, insn);
         if (!lower_tso(cx) && mem.index == A64_ZR && a64_ldp_ok(4, mem.offset)) {
             a64_vreg high = avx_take(cx);
             a64_ldp_v(cx->b, to->reg, high, mem.base, mem.offset);

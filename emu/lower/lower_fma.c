@@ -84,7 +84,7 @@ static void fused_native(struct lower_context *cx, const struct x64_insn *insn, 
     enum a64_arr arr = wide ? A64_2D : A64_4S;
     struct avx_value source = avx_source(cx, insn, &insn->opd[2]);
     a64_vreg m = source.low, vd = insn->opd[0].reg, n = insn->opd[1].reg, upper = 0;
-    bool accumulates = order == 231 && vd != n && vd != m;
+    bool accumulates = order == 231 && vd != n && vd != m, loaded = order == 213 && insn->opd[2].kind == X64_OPD_MEM;
     if (scalar) {
         a64_vreg x = order == 132 ? vd : n, y = order == 213 ? vd : m, z = order == 132 ? n : order == 213 ? m : vd;
         a64_vreg to = z == vd ? vd : RESULT;            // which keeps the rest of z
@@ -102,7 +102,7 @@ static void fused_native(struct lower_context *cx, const struct x64_insn *insn, 
             d = accumulates ? upper = avx_high_own(cx, vd) : avx_high(cx, vd);
         }
         a64_vreg x = order == 132 ? d : s, y = order == 213 ? d : t, z = order == 132 ? s : order == 213 ? t : d;
-        a64_vreg to = !half ? z == vd ? vd : RESULT : accumulates ? upper : (upper = avx_take(cx));
+        a64_vreg to = !half ? z == vd || loaded ? z : RESULT : accumulates ? upper : (upper = loaded ? z : avx_take(cx));
         if (to != z)
             a64_mov_v(b, to, z);
         (product_negated ? a64_fmls_v : a64_fmla_v)(b, arr, to, x, y);
@@ -174,6 +174,7 @@ static void fused_quick(struct lower_context *cx, const struct x64_insn *insn, u
     struct avx_value m = avx_source(cx, insn, &insn->opd[2]);
     a64_vreg vd = insn->opd[0].reg, n = insn->opd[1].reg, low = AVX_LOW, upper = 0;
     bool in_nzcv = scalar && lower_nzcv_free(cx), in_place = !scalar && order == 231 && !negated && vd != n && vd != m.low;
+    bool loaded = !scalar && order == 213 && insn->opd[2].kind == X64_OPD_MEM;      // the third term, which nobody needs any more
     struct lower_deferred *d = lower_defer(cx, again);
     d->back = lower_label(cx);
     cx->temps = 0;
@@ -185,21 +186,23 @@ static void fused_quick(struct lower_context *cx, const struct x64_insn *insn, u
     for (unsigned half = both ? 2 : 1; half-- > 0;) {
         a64_vreg first = vd, second = n, third = m.low, to = low;
         if (half) {
-            first = avx_high(cx, vd);
             second = avx_high(cx, n);
             third = m.high;
-            to = upper = avx_take(cx);
+            to = upper = in_place ? avx_high_own(cx, vd) : loaded ? m.high : avx_take(cx);
+            first = in_place ? to : avx_high(cx, vd);
+        } else if (loaded) {
+            to = low = m.low;
         }
         a64_vreg x = order == 132 ? first : second, y = order == 213 ? first : third, z = order == 132 ? second : order == 213 ? third : first;
         if (scalar) {
             scalars[product_negated][negated == 3](b, size, to, x, y, z);
             continue;
         }
-        if (!negated)
+        if (!negated && to != z)
             a64_mov_v(b, to, z);
         else if (negated == 3)
             a64_fneg_v(b, arr, to, z);
-        else
+        else if (negated)
             a64_eor_v(b, A64_16B, to, z, 17);
         if (in_place && !half)
             low = to = vd;                              // which is kept there
