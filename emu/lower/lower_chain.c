@@ -128,18 +128,36 @@ static bool is_member(const struct lower_context *cx, const struct lower_insn *i
 // How many instructions from the first one on make a chain; 0: none, and *without says that none begins with that many from here on either.
 static unsigned plan(const struct lower_context *cx, const struct lower_insn *first, unsigned available, unsigned *without)
 {
-    unsigned length = 0, n;
-    uint16_t defined = 0, looked_at = 0, temps = 0, general = 0;
+    unsigned length = 0, begins = MOST, n;
+    uint16_t defined = 0, looked_at = 0, temps = 0, general = 0, general_late = 0;
+    // What was converted to integers may be wrong until the look at FPSR: floating point must not raise anything because of that.
+    uint16_t suspect_general = 0, suspect = 0;
     bool raises = false;
     struct operation o;
     for (n = 0; n < available && n < MOST && is_member(cx, &first[n]); n++) {
         const struct x64_insn *x = &first[n].x;
-        uint16_t to = (uint16_t)(1u << x->opd[0].reg);
+        uint16_t to = (uint16_t)(1u << x->opd[0].reg), from = 0;
+        for (unsigned i = 0; i < x->operand_count; i++)
+            if (x->opd[i].kind == X64_OPD_XMM && (i || !defines(x)))
+                from |= (uint16_t)(1u << x->opd[i].reg);
+        if (x64_gprs_read(x) & suspect_general || (from & suspect && x64_op_info(x->op)->attributes & X64_A_FP))
+            break;
+        suspect_general |= x64_gprs_written(x);
+        if (x->opd[0].kind == X64_OPD_XMM)
+            suspect = is_packed_conversion(cx, x) || from & suspect ? suspect | to : suspect & (uint16_t)~to;
         if (x->opd[1].kind == X64_OPD_XMM && !is_zeroing(x))
             looked_at |= (uint16_t)(1u << x->opd[1].reg);
+        if (begins == MOST && is_chained(cx, x))
+            begins = n;
         general |= x64_gprs_read(x);
-        if (x64_gprs_written(x) & general)
-            break;
+        if (begins != MOST)
+            general_late |= x64_gprs_read(x);
+        if (x64_gprs_written(x) & general) {
+            if (!length || x64_gprs_written(x) & general_late)
+                break;
+            *without = begins;              // it is longer without what comes before
+            return 0;
+        }
         if (is_conversion(cx, x)) {
             length = n + 1;
             continue;
