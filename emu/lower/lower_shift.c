@@ -434,6 +434,7 @@ bool lower_rotate(struct lower_context *cx, const struct x64_insn *insn)
 // ---- RCL RCR: the operand and CF are one number of 9, 17, 33 or 65 bits
 struct turn {
     bool left, constant;
+    bool nzcv;                      // a constant to the right: CF and OF go to NZCV, where the other flags are
     unsigned n;                     // constant; more than 9 or 17 is possible
     a64_reg count;                  // else, not zero; is lost
     a64_reg carry, old;             // before
@@ -474,9 +475,9 @@ static void turn_wide(struct lower_context *cx, const struct target *t, const st
     a64_reg a = c->old, u = c->u, last = c->last;
     if (c->constant && c->left)
         a64_lsr_imm(b, t->s, last, a, t->bits - c->n);
-    else if (c->constant)
+    else if (c->constant && !c->nzcv)
         a64_lsr_imm(b, t->s, last, a, c->n - 1);
-    else {
+    else if (!c->constant) {
         if (c->left)
             a64_sub_reg(b, A64_W, u, A64_ZR, c->count, A64_LSL, 0);
         else
@@ -505,7 +506,13 @@ static void turn_flags(struct lower_context *cx, const struct target *t, const s
     struct a64_buf *b = cx->b;
     unsigned top = t->bits - 1;
     bool narrow = t->bytes < 4;
-    if (!(cx->live & X64_OF)) {
+    if (c->nzcv) {                              // CF and the top bits of the result are neighbours; u: carry and the old operand
+        a64_reg from = narrow ? r : c->u;
+        unsigned second = narrow ? top : c->n - 1;
+        a64_eor_reg(b, A64_X, c->last, from, from, A64_LSL, 1);
+        a64_rmif(b, c->last, second, 1);
+        a64_rmif(b, from, second, 2);
+    } else if (!(cx->live & X64_OF)) {
         take_bit(cx, X7, narrow ? r : c->last, narrow ? t->bits : 0);
     } else if (c->left && narrow) {
         a64_lsr_imm(b, A64_X, X7, r, top);
@@ -564,6 +571,7 @@ static bool turn_constant(struct lower_context *cx, const struct target *t, stru
         turn_one_flags(cx, t, c);
         carry_changed(cx);
     }
+    c->nzcv = flags && !one && !c->left && cx->config->features.flagm && cx->flags.nz == NZ_HW && (cx->flags.cf == CF_INVERTED || cx->flags.cf == CF_DIRECT);
     a64_reg r = in_place(cx, t);
     (one ? turn_one : t->bytes < 4 ? turn_narrow : turn_wide)(cx, t, c, r);
     if (t->memory)
@@ -574,7 +582,10 @@ static bool turn_constant(struct lower_context *cx, const struct target *t, stru
             turn_one_flags(cx, t, c);
         else
             turn_flags(cx, t, c, r);
-        carry_changed(cx);
+        if (c->nzcv)
+            lower_flags_hw(cx, CF_DIRECT);
+        else
+            carry_changed(cx);
     }
     if (!t->memory)
         lower_write(cx, t->opd, r);
