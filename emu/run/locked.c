@@ -23,28 +23,35 @@ static const struct ordered ordered_forms[] = {     // Arm ARM C6: size is bits 
     { 0x3fe00c00, 0x19000000, false, true  },       // STLUR
 };
 
-enum { UNALIGNED_OFTEN = 4, UNALIGNED_MOST = 65536 };
+// An access here costs some 1500 instructions, a translation some 700 for each word of its code.
+enum { UNALIGNED_WORDS = 64, UNALIGNED_LEAST = 4, UNALIGNED_MOST = 65536 };
 
 bool locked_unaligned(const struct code_cache *cache, uint64_t rip)
 {
     return map_get(&cache->unaligned, rip);
 }
 
-// An access of the instruction was done here. If that happens often, its region is translated anew, with plain accesses wherever one has been unaligned at
-// all: each of them would cost another translation, a plain access costs one instruction at most.
+// An access of the instruction was done here. When those of its region have cost a thirtieth of a translation it is translated anew, with plain accesses wherever
+// one has been unaligned at all, in whatever region: each of them would cost another translation, a plain access costs one instruction at most. A loop
+// must not go on here until the next interrupt.
 static void note_unaligned(struct emu_process *p, uint64_t pc, uint64_t rip)
 {
+    bool leave = false;
     spin_lock(&emu_lock);
     struct region *region = state_region(p, pc);
     if (region && !region->dead) {
         struct map *map = &region->cache->unaligned;
         if (map->used >= UNALIGNED_MOST)
             map_clear(map);
-        uintptr_t count = (uintptr_t)map_get(map, rip) + 1;
-        if (map_put(map, rip, (void *)count) && count % UNALIGNED_OFTEN == 0)       // again in each region that has the instruction
+        bool noted = map_put(map, rip, (void *)1);
+        region->unaligned++;
+        if (noted && region->unaligned >= UNALIGNED_LEAST && region->unaligned * UNALIGNED_WORDS * 4 >= region->code_bytes)
             region_evict(region);
     }
+    leave = region && region->dead && !region->once && !region->sealed;
     spin_unlock(&emu_lock);
+    if (leave)                  // the region stays as long as this thread is in it
+        reclaim_seal(region);
 }
 
 static void barrier(void)

@@ -261,6 +261,15 @@ static void held_call(void *argument)
         ;
 }
 
+void reclaim_seal(struct region *region)
+{
+    struct held h = { .region = region, .others = cpu_count - 1 };
+    if (h.others)
+        smp_call_others(held_call, &h);
+    else
+        seal(region);
+}
+
 // Shared code that the process has left for good (it changed an image, or its model) lives on for others: the process gets copies of the
 // region's pages in which it is sealed. Nothing is patched in place, so nobody has to be held.
 static void seclude(struct emu_process *p, const struct region *region)
@@ -306,10 +315,6 @@ void emu_interrupt(struct emu_process *p, struct trap_frame *frame, uva_t cpu_ar
     spin_unlock(&emu_lock);
     if (waiting)
         collect();
-    // The region stays as long as this thread is in it.
-    struct held h = { .region = region, .others = cpu_count - 1 };
-    if (leave && h.others)
-        smp_call_others(held_call, &h);
-    else if (leave)
-        seal(region);
+    if (leave)
+        reclaim_seal(region);
 }

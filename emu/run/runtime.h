@@ -44,7 +44,7 @@ struct region {
     struct code_cache *cache;
     struct code_chunk *chunk;
     uint64_t code_va;
-    uint32_t code_bytes;
+    uint32_t code_bytes, unaligned;         // unaligned: so many ordered accesses were (locked.c)
     bool dead;                              // nothing leads here any more
     bool returns;                           // it may make shadow entries that lead here
     bool once;                              // made for one instruction and one use; dead from the start
@@ -92,7 +92,7 @@ struct code_cache {
     struct code_chunk *filling;             // NULL: none
     uint64_t turns;
     struct map large;                       // rips whose regions are translated with lower_config.large (hot.c)
-    struct map unaligned;                   // rip of an ordered access -> how often it was not aligned
+    struct map unaligned;                   // rips of ordered accesses that have been unaligned
     struct map by_rip;                      // rip -> struct region * that has an entry there
     struct map by_page;                     // x64 page va -> struct page_regions *
 };
@@ -194,6 +194,7 @@ bool     reclaim_need(struct code_cache *cache);    // the cache is full: dooms 
 void     reclaim_forget(struct code_cache *cache);  // the cache goes
 // Waits until something may have become free. No lock held; nothing of the caller's may depend on a region.
 void     reclaim_wait(void);
+void     reclaim_seal(struct region *region);    // dead: who is in it leaves at the next block's head. No lock held, a thread of this core is in it
 
 // shadow.c: emu_lock is held
 void shadow_create(struct emu_process *p, uva_t cpu_area);
@@ -255,7 +256,7 @@ void versions_remove(struct region *region);
 void versions_cool(struct emu_process *p);      // now and then: pages that are no longer rewritten
 void versions_clear(struct emu_process *p);
 
-// locked.c: whether ordered accesses of the instruction have been unaligned so often that it is to do without LDAR and STLR.
+// locked.c: whether an ordered access of the instruction has been unaligned, so that it is to do without LDAR and STLR.
 bool locked_unaligned(const struct code_cache *cache, uint64_t rip);
 
 // hot.c: an interrupt has found a thread in the region. If that is often so it dies, and its places are translated anew, larger.
