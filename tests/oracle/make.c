@@ -220,7 +220,7 @@ static bool fit(const struct oracle_vector *v, const struct oracle_flow *flow, b
         return false;
     if (oracle_is_edge(v) && length_is_open(v))
         return false;
-    if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && i.op == X64_CMPS && both_fault(v, &i))
+    if (access && decode_at(v, v->out.rip, &i) && i.op == X64_CMPS && both_fault(v, &i))
         return false;
     // Which byte of a long operand faults first is the processor's business.
     if (v->outcome == ORACLE_PAGE_FAULT && decode_at(v, v->out.rip, &i) && v->fault_address & 0xfff &&

@@ -193,10 +193,10 @@ static void put_other(struct program *p)
     }
 }
 
-static void set_flags(struct program *p)        // all of them defined
+static void set_flags(struct program *p)        // none of them open; in a quiet program all of them
 {
     static const uint8_t numbers[] = { 0, 1, 4, 5, 5, 6, 7, 7, 7, 7 };
-    if (chance(p, 12))
+    if (!p->quiet && chance(p, 12))
         put(p, 1, 0xf8u | below(p, 2));         // CLC, STC
     else
         put_alu(p, numbers[below(p, sizeof numbers)]);
