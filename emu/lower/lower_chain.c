@@ -382,6 +382,8 @@ unsigned lower_chain(struct lower_context *cx, const struct lower_insn *first, u
     const struct lower_config *config = cx->config;
     if (config->verify || config->step || (config->fp_model == FP_FAST && config->features.afp))
         return 0;
+    if (!(first->x.kinds >> X64_OPD_XMM & 1) && !is_conversion(cx, &first->x))
+        return 0;
     unsigned without, count = first < cx->no_chain_before ? 0 : plan(cx, first, available, &without);
     if (!count) {
         if (first >= cx->no_chain_before)

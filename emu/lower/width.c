@@ -110,6 +110,10 @@ void lower_width_after(struct lower_context *cx, const struct x64_insn *insn)
     bool extended = insn->op == X64_SETCC || insn->op == X64_MOV;
     bool whole = dst->kind == X64_OPD_GPR && dst->size >= 4;
     bool merged = whole || extended || (insn->rip == cx->insn->x.rip && (dst->kind == X64_OPD_GPR8_HIGH || !lower_upper_dead(cx, dst->reg, dst->size)));
+    if (!cx->lazy_count) {
+        after(cx->width, insn, written, merged);
+        return;
+    }
     uint8_t width[A64_SP + 1];
     memcpy(width, cx->width, sizeof width);
     for (unsigned i = 0; i < cx->lazy_count; i++)

@@ -39,8 +39,13 @@ static uint8_t next_byte(struct decoder *d)
 static uint64_t next_value(struct decoder *d, unsigned bytes)
 {
     uint64_t value = 0;
+    if (d->limit - d->pos < bytes) {
+        d->short_of_bytes = true;
+        d->pos = d->limit;
+        return 0;
+    }
     for (unsigned i = 0; i < bytes; i++)
-        value |= (uint64_t)next_byte(d) << (8 * i);
+        value |= (uint64_t)d->bytes[d->pos++] << (8 * i);
     return value;
 }
 
@@ -253,8 +258,9 @@ static bool set_vsib(struct decoder *d, struct x64_insn *out, unsigned index_siz
     return reg != mem->index && reg != d->vvvv && mem->index != d->vvvv;
 }
 
-// Fills operand `index`. False: the registers make the instruction invalid.
-static bool read_operand(struct decoder *d, struct x64_insn *out, unsigned index)
+// Fills operand `index`. False: the registers make the instruction invalid. Not inlined: in a loop over the operands the compiler
+// computes beforehand what every kind of operand may want.
+static __attribute__((noinline)) bool read_operand(struct decoder *d, struct x64_insn *out, unsigned index)
 {
     const struct x64_operand_form *form = &x64_operand_forms[d->row->operands[index]];
     struct x64_operand *opd = &out->opd[index];
@@ -383,12 +389,6 @@ static uint8_t effective_size(const struct decoder *d, enum x64_map map)
 static bool finish_operation(const struct decoder *d, struct x64_insn *out)
 {
     const struct x64_op_info *info = x64_op_info(out->op);
-    for (unsigned i = 0; i < out->operand_count; i++) {
-        static const uint8_t accesses[32] = { ['r' & 31] = X64_READ, ['w' & 31] = X64_WRITE, ['x' & 31] = X64_READ | X64_WRITE,
-                                              ['c' & 31] = X64_READ | X64_WRITE | X64_MAYBE };
-        out->opd[i].access = accesses[info->access[i] & 31];
-    }
-
     bool memory_destination = (out->form & X64_F_MEM) && out->mem_operand == 0;
     if (d->lock) {
         if (!(info->attributes & X64_A_LOCKABLE) || !memory_destination)
@@ -473,9 +473,13 @@ static bool decode(struct decoder *d, struct x64_insn *out)
     d->opsize = operand_size(d);
     out->opsize = effective_size(d, map);
     out->form = (d->vex ? X64_F_VEX : 0) | (d->l ? X64_F_256 : 0) | (d->rex ? X64_F_REX : 0) | (d->w ? X64_F_W : 0);
+    const char *access = x64_op_info(out->op)->access;
     for (unsigned i = 0; i < X64_OPERANDS_MAX && row->operands[i] != X64_OC___; i++) {
+        static const uint8_t accesses[32] = { ['r' & 31] = X64_READ, ['w' & 31] = X64_WRITE, ['x' & 31] = X64_READ | X64_WRITE,
+                                              ['c' & 31] = X64_READ | X64_WRITE | X64_MAYBE };
         if (!read_operand(d, out, i))
             return false;
+        out->opd[i].access = accesses[access[i] & 31];
         out->kinds |= (uint16_t)(1 << out->opd[i].kind);
         out->operand_count++;
     }
