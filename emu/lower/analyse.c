@@ -11,6 +11,9 @@
 // (lower_config.no_readers), what RET passes on is read by nobody; what indirect jumps and calls pass on may be read only if it does not come
 // from a return. So two more masks, which are the first one again if there may be readers: what an entry wants, and what a return point wants.
 #include "emu/lower/callee.h"
+#include "emu/lower/facts.h"
+#include "emu/lower/lazy.h"
+#include "emu/lower/lower_chain.h"
 
 enum { AHEAD_INSNS = 16 };              // how far code outside of the region is looked at
 
@@ -19,7 +22,7 @@ struct effect { uint16_t read, back, observed, killed; };
 static inline struct effect effect_of(const struct lower_context *cx, const struct x64_insn *insn, lower_function *function)
 {
     const struct x64_op_info *info = x64_op_info(insn->op);
-    bool segment = insn->operand_count && insn->opd[0].kind == X64_OPD_SEG && insn->opd[0].access & X64_WRITE;
+    bool segment = insn->kinds >> X64_OPD_SEG & 1 && insn->opd[0].kind == X64_OPD_SEG && insn->opd[0].access & X64_WRITE;
     bool traps = info->attributes & (X64_A_FAULTS | X64_A_PRIVILEGED | X64_A_IO) || info->isa == X64_ISA_X87
                  || info->attributes >> X64_FLOW_SHIFT == X64_FLOW_TRAP || segment || !function
                  || function == lower_in_kernel       // x87 raises what an earlier instruction left pending
@@ -185,7 +188,10 @@ void lower_analyse(struct lower_context *cx)
             insn->function = lower_choose(&insn->x);
             insn->writes = x64_gprs_written(&insn->x);
             insn->vector = touches_vector(insn);
-            cx->vectors |= insn->vector;
+            cx->facts_wanted |= lower_facts_wanted(&insn->x);
+            insn->lazy = lower_lazy_may(&insn->x);
+            insn->chains = lower_chain_may(&insn->x);
+            insn->x87 = x64_op_info(insn->x.op)->isa == X64_ISA_X87 || insn->x.op == X64_EMMS;
             struct effect e = effect_of(cx, &insn->x, insn->function);
             insn->reads = e.read;
             insn->reads_back = cx->config->no_readers ? e.back : e.read;

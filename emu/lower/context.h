@@ -133,6 +133,7 @@ struct lower_insn {
     uint16_t writes;                // general registers
     uint16_t block;                 // in work->blocks
     bool vector;                    // it may change vector registers
+    bool x87, lazy, chains;         // an x87 instruction or EMMS; lower_lazy_take may take it; a chain may begin with it
     uint16_t reads, observes, kills;        // by itself: flags it reads or shows when it traps, those and what a fault shows, the old values gone after it
     uint16_t reads_back;            // of `reads`, those that it wants even from a RET that passed them on (lower_config.no_readers)
     uint8_t loose;                  // LOOSE_ fields (verify.h)
@@ -292,7 +293,7 @@ struct lower_context {
     struct lower_deferred chain_again;
     const struct lower_insn *no_chain_before;
     uint8_t x87_depth;              // stack registers in use (lower_x87.c)
-    bool vectors;                   // vector registers are touched in the region: facts are wanted
+    bool facts_wanted;              // something in the region asks for facts
     // of the floating-point instruction being lowered for FP_EXACT (lower_exact.c)
     bool exact_pending, exact_checked;
     uint8_t exact_undo, exact_reg;

@@ -179,6 +179,8 @@ static bool ends(struct lower_context *cx, const struct x64_insn *insn, struct l
 {
     k->next_rip = insn->rip + insn->length;
     k->taken_rip = 0;
+    if (!x64_ends_block(insn))
+        return false;
     switch (x64_flow(insn)) {
     case X64_FLOW_BRANCH:
         k->end = END_BRANCH;
@@ -229,7 +231,8 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
     window.first = window.count = 0;
     bool joins = false;                     // the code goes on in a block that is there already
     for (;;) {
-        if (at != rip && find_insn(cx, at) >= 0) {
+        unsigned place = place_of(cx, at);
+        if (at != rip && cx->work->places[place]) {
             k->end = END_NEXT;
             joins = true;
             break;
@@ -246,7 +249,7 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
             break;
         }
         i->block = (uint16_t)cx->block_count;
-        cx->work->places[place_of(cx, at)] = (uint16_t)++cx->insn_count;
+        cx->work->places[place] = (uint16_t)++cx->insn_count;
         k->count++;
         at += i->x.length;
         if (at > cx->last)

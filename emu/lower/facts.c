@@ -186,14 +186,9 @@ static void meet(struct lower_block *to, const struct lower_facts *from, bool *c
     *changed |= other;
 }
 
-// Whether anything in the region would like to know.
-static bool wanted(const struct lower_context *cx)
+bool lower_facts_wanted(const struct x64_insn *x)
 {
-    for (uint32_t i = 0; i < cx->insn_count; i++)
-        if (cx->work->insns[i].x.form & (X64_F_ALIGNED | X64_F_VEX)
-            || x64_op_info((enum x64_op)cx->work->insns[i].x.op)->attributes & X64_A_FP)
-            return true;
-    return false;
+    return x->form & (X64_F_ALIGNED | X64_F_VEX) || x64_op_info(x->op)->attributes & X64_A_FP;
 }
 
 void lower_facts_find(struct lower_context *cx)
@@ -204,7 +199,7 @@ void lower_facts_find(struct lower_context *cx)
         blocks[i].facts = none;
         blocks[i].reached = blocks[i].again = blocks[i].entry;
     }
-    if (cx->config->verify || !wanted(cx))
+    if (cx->config->verify || !cx->facts_wanted)
         return;
     for (bool changed = true; changed;) {
         changed = false;

@@ -3,6 +3,7 @@
 #pragma once
 #include "emu/lower/context.h"
 
+bool lower_facts_wanted(const struct x64_insn *x);     // it would like to know
 void lower_facts_find(struct lower_context *cx);                // lower_block.facts of all blocks
 void lower_facts_after(struct lower_facts *f, const struct lower_insn *insn);     // from before the instruction to after it
 struct lower_low lower_address_low(const struct lower_facts *f, const struct x64_mem *m);

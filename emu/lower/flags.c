@@ -574,6 +574,8 @@ static void protect_narrow(struct lower_context *cx, uint32_t written, uint16_t 
 void lower_flags_protect(struct lower_context *cx, uint32_t written, uint16_t live)
 {
     struct lower_flags *f = &cx->flags;
+    if (!written || (!live && !is_narrow(f)))
+        return;
     if (f->nz == NZ_SHIFT) {
         if (live && written >> f->nz_reg & 1)
             lower_flags_unshift(cx);

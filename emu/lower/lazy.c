@@ -444,11 +444,17 @@ static bool is_shift(unsigned op)
     return op == X64_SHL || op == X64_SHR || op == X64_SAR || op == X64_ROL || op == X64_ROR;
 }
 
+bool lower_lazy_may(const struct x64_insn *x)
+{
+    bool move = x->op == X64_MOV || x->op == X64_MOVZX || x->op == X64_MOVSX || x->op == X64_MOVSXD;
+    return (move || is_shift(x->op)) && lower_is_low(&x->opd[0]) && x->opd[0].size >= 4 && lower_is_plain(x);
+}
+
 bool lower_lazy_take(struct lower_context *cx, const struct lower_insn *insn)
 {
     const struct x64_operand *dst = &insn->x.opd[0];
     bool move = is_move(cx, &insn->x);
-    if (cx->config->verify || !(move || is_shift(insn->x.op)) || !lower_is_plain(&insn->x) || !lower_is_low(dst) || dst->size < 4)
+    if (cx->config->verify || !(move || is_shift(insn->x.op)))
         return false;
     uint16_t live = (insn->live & ~insn->kills) | insn->observes | insn->reads;
     begin(cx, insn, live);

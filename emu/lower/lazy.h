@@ -11,6 +11,7 @@
 // Moves, sums, logic, shifts by constants, ... of registers and memory: lowered in line, and by lower_source and lower_shifted.
 bool lower_is_plain(const struct x64_insn *x);
 
+bool lower_lazy_may(const struct x64_insn *x);         // lower_lazy_take is to be asked
 bool lower_lazy_take(struct lower_context *cx, const struct lower_insn *insn);     // the instruction is done: its result is lazy
 // SETcc of a byte and behind it MOVZX of that into another register: the condition is computed there, and the byte is lazy. False: it is not that.
 bool lower_lazy_set(struct lower_context *cx, const struct lower_insn *set);

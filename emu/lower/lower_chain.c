@@ -377,12 +377,15 @@ static void slow(struct lower_context *cx, const struct lower_deferred *d)
     lower_b(cx, back);
 }
 
+bool lower_chain_may(const struct x64_insn *x)
+{
+    return x->kinds >> X64_OPD_XMM & 1 || x->op == X64_CVTTSD2SI || x->op == X64_CVTTSS2SI;
+}
+
 unsigned lower_chain(struct lower_context *cx, const struct lower_insn *first, unsigned available)
 {
     const struct lower_config *config = cx->config;
     if (config->verify || config->step || (config->fp_model == FP_FAST && config->features.afp))
-        return 0;
-    if (!(first->x.kinds >> X64_OPD_XMM & 1) && !is_conversion(cx, &first->x))
         return 0;
     unsigned without, count = first < cx->no_chain_before ? 0 : plan(cx, first, available, &without);
     if (!count) {

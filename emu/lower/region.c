@@ -75,17 +75,16 @@ void lower_b_cond(struct lower_context *cx, enum a64_cond cond, uint32_t label)
 void lower_point_at(struct lower_context *cx, uint64_t rip)
 {
     struct lower_result *r = cx->result;
-    struct lower_point p = { .rip = rip, .offset = cx->b->count * 4, .recipe = lower_recipe(&cx->flags), .rsp = (int16_t)cx->rsp,
-                             .lazy = lower_lazy_recipe(cx), .owed = cx->owed.is };
-    if (r->point_count && r->points[r->point_count - 1].offset == p.offset) {
-        r->points[r->point_count - 1] = p;      // the instruction before it emitted nothing
-        return;
+    uint32_t offset = cx->b->count * 4;
+    if (!r->point_count || r->points[r->point_count - 1].offset != offset) {    // else the instruction before it emitted nothing
+        if (r->point_count >= r->point_capacity) {
+            cx->full = true;
+            return;
+        }
+        r->point_count++;
     }
-    if (r->point_count >= r->point_capacity) {
-        cx->full = true;
-        return;
-    }
-    r->points[r->point_count++] = p;
+    r->points[r->point_count - 1] = (struct lower_point){ .rip = rip, .offset = offset, .recipe = lower_recipe(&cx->flags), .rsp = (int16_t)cx->rsp,
+                                                          .lazy = cx->lazy_count ? lower_lazy_recipe(cx) : 0, .owed = cx->owed.is };
 }
 
 void lower_point_here(struct lower_context *cx)
@@ -442,7 +441,7 @@ static uint32_t arm_registers(uint16_t gprs)
 
 static void facts_after(struct lower_context *cx, const struct lower_insn *insn)
 {
-    if (cx->vectors)
+    if (cx->facts_wanted)
         lower_facts_after(&cx->facts, insn);
 }
 
@@ -611,7 +610,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         if (cx->config->verify && (j || !enters || k->predecessors))
             lower_verify_segment(cx, k, j);
         const struct lower_insn *insn = &cx->work->insns[k->first + j];
-        if (!stack_run && lower_lazy_take(cx, insn)) {
+        if (insn->lazy && !stack_run && lower_lazy_take(cx, insn)) {
             facts_after(cx, insn);
             lower_owed_after(cx, &insn->x);
             continue;
@@ -620,7 +619,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             cx->insn = insn;
             lower_owed_pay(cx);
         }
-        if (!stack_run && j + 1 < k->count && lower_lazy_set(cx, insn)) {
+        if (insn->x.op == X64_SETCC && !stack_run && j + 1 < k->count && lower_lazy_set(cx, insn)) {
             lower_owed_after(cx, &insn[0].x);
             lower_owed_after(cx, &insn[1].x);
             j++;
@@ -654,8 +653,8 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             }
             continue;
         }
-        unsigned run = cx->owed.is ? 0 : lower_x87(cx, k, j);
-        if (!run && !cx->owed.is)
+        unsigned run = insn->x87 && !cx->owed.is ? lower_x87(cx, k, j) : 0;
+        if (!run && insn->chains && !cx->owed.is)
             run = lower_chain(cx, insn, k->count - j);
         if (run) {
             for (unsigned i = 0; i < run; i++)
@@ -676,7 +675,8 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
             lower_sum_after(cx, insn[1].writes);
             j++;
         }
-        cx->x87_depth = (uint8_t)lower_x87_depth_after(&insn->x, cx->x87_depth);
+        if (insn->x87)
+            cx->x87_depth = (uint8_t)lower_x87_depth_after(&insn->x, cx->x87_depth);
     }
     for (unsigned way = 0; way < 3; way++) {
         int to = way == 0 ? k->next : way == 1 ? k->taken : k->back;

@@ -57,6 +57,8 @@ static bool leaves_undefined_flags(const struct x64_insn *insn)
 
 static uint16_t flags_killed(const struct x64_insn *insn, const struct x64_op_info *info)
 {
+    if (!info->flags_undefined && !insn->prefixes && !(info->attributes & X64_A_IF_COUNT))      // most of them
+        return info->flags_written;
     if (info->flags_undefined && leaves_undefined_flags(insn))
         return info->flags_written;
     if ((info->attributes & X64_A_IF_COUNT) && shift_count(insn) <= 0)
@@ -108,6 +110,8 @@ static void find_gprs(struct x64_insn *insn, const struct x64_op_info *info)
 static enum x64_flow flow_of(const struct x64_insn *insn, const struct x64_op_info *info)
 {
     enum x64_flow flow = (enum x64_flow)(info->attributes >> X64_FLOW_SHIFT);
+    if (flow == X64_FLOW_NEXT)
+        return flow;
     bool direct = insn->opd[0].kind == X64_OPD_REL;
     if (flow == X64_FLOW_JUMP && !direct)
         return X64_FLOW_JUMP_INDIRECT;
