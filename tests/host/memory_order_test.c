@@ -81,6 +81,22 @@ static size_t read_code(void *context, uint64_t va, uint8_t *buffer, size_t max)
 static bool is_ec(void *context, uint64_t va) { (void)context, (void)va; return false; }
 static bool always(void *context, uint64_t rip) { (void)context, (void)rip; return true; }
 
+static void print_sequence(const struct sequence *s, unsigned core, unsigned variant)
+{
+    printf("  %s%s%s%s:", cores[core].name, variant & OTHERS ? ", everything else" : "", variant & EXACT ? ", exact" : "",
+           variant & UNALIGNED ? ", unaligned" : "");
+    for (unsigned at = 0; at < s->size;) {
+        struct x64_insn insn;
+        char text[128];
+        if (x64_decode(s->bytes + at, s->size - at, SITE + at, &insn) != X64_OK)
+            break;
+        x64_format(&insn, text, sizeof text);
+        printf(" %s;", text);
+        at += insn.length;
+    }
+    printf("\n");
+}
+
 static struct lower_result *lower(struct sequence *s, unsigned core, unsigned variant)
 {
     static uint32_t words[1 << 14];
@@ -101,23 +117,12 @@ static struct lower_result *lower(struct sequence *s, unsigned core, unsigned va
         config.is_unaligned = always;
     s->bytes[s->size] = 0xcc;
     struct code_source source = { read_code, is_ec, s, NULL };
-    return lower_region(&config, &source, SITE, &r) == LOWER_OK ? &r : NULL;
-}
-
-static void print_sequence(const struct sequence *s, unsigned core, unsigned variant)
-{
-    printf("  %s%s%s%s:", cores[core].name, variant & OTHERS ? ", everything else" : "", variant & EXACT ? ", exact" : "",
-           variant & UNALIGNED ? ", unaligned" : "");
-    for (unsigned at = 0; at < s->size;) {
-        struct x64_insn insn;
-        char text[128];
-        if (x64_decode(s->bytes + at, s->size - at, SITE + at, &insn) != X64_OK)
-            break;
-        x64_format(&insn, text, sizeof text);
-        printf(" %s;", text);
-        at += insn.length;
+    enum lower_status status = lower_region(&config, &source, SITE, &r);
+    if (status != LOWER_OK) {
+        print_sequence(s, core, variant);
+        printf(" status %d\n", status);
     }
-    printf("\n");
+    return status == LOWER_OK ? &r : NULL;
 }
 
 // ---- the proof
@@ -149,7 +154,7 @@ static void prove(struct sequence *s, unsigned core, unsigned variant)
     if (!r)
         return;
     const char *wrong = order_ways(r, s->operation, s->count, prove_way, &p, &rip);
-    if (wrong && (s->loops || s->count > 1) && !strcmp(wrong, order_too_many_ways))
+    if ((s->loops || s->count > 1) && (wrong == order_too_many_ways || wrong == order_too_many_accesses) && p.ways > 0)
         wrong = NULL;                               // the first ones are proved: loops, and several REP in a row, have no end of them
     if (wrong) {
         print_sequence(s, core, variant);

@@ -204,10 +204,12 @@ static void compute(struct way *y, uint32_t word)
     depends_set(y, rd, on);
 }
 
+const char order_too_many_ways[] = "too many ways through it", order_too_many_accesses[] = "too many accesses";
+
 static int event(struct walk *w, struct way *y, const struct order_operation *o, bool store, uint8_t annotation)
 {
     if (y->thread.count == ORDER_EVENTS) {
-        wrong(w, o, "too many accesses");
+        wrong(w, o, order_too_many_accesses);
         return -1;
     }
     const struct order_event *last = y->thread.count ? &y->thread.event[y->thread.count - 1] : NULL;
@@ -310,7 +312,6 @@ static void access(struct walk *w, struct way *y, const struct order_operation *
     }
 }
 
-const char order_too_many_ways[] = "too many ways through it";
 
 static void arrive(struct walk *w, struct way *y)
 {

@@ -23,6 +23,6 @@ struct order_operation { uint64_t rip; char kind; uint8_t location; };
 typedef void order_each(void *context, const struct order_thread *t);
 const char *order_ways(const struct lower_result *r, const struct order_operation *operation, unsigned operations, order_each *each, void *context,
                        uint64_t *rip);
-extern const char order_too_many_ways[];        // what it says then
+extern const char order_too_many_ways[], order_too_many_accesses[];     // what it says when it has given up; the ways until then were visited
 // Ways to weaken the word: what replaces it and how that is called; NULL: no more.
 const char *order_weaken(uint32_t word, unsigned number, uint32_t *weaker);
