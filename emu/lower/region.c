@@ -772,6 +772,7 @@ static enum lower_status region(const struct lower_config *config, const struct 
     result->checked_count = result->assumption_count = 0;
     result->returns = result->more = false;
     result->version_exit = LOWER_NO_EXIT;
+    lower_label(&cx);                           // 0: what code out of line has that does not come back
     if (!lower_discover(&cx, rip))
         return LOWER_NOT_EXECUTABLE;
     lower_analyse(&cx);
