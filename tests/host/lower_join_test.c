@@ -150,4 +150,20 @@ TEST(versions_are_bounded)
     EXPECT(r.code_count < 6 * r.x64_instructions);
 }
 
+static bool always(void *context, uint64_t rip) { (void)context; (void)rip; return true; }
+
+TEST(code_out_of_line_branches_back_to_a_loop_at_the_entry)
+{
+    // again: lock btc dword [rdi], 5 ; jne 1f ; cmp byte [rdi], 0 ; 1: pextrd [rdi], xmm0, 1 ; mov rax, [rip+4096] ; jne again ; int3
+    static const uint8_t bytes[] = { 0xf0, 0x0f, 0xba, 0x3f, 0x05, 0x75, 0x03, 0x80, 0x3f, 0x00, 0x66, 0x0f, 0x3a, 0x16, 0x07, 0x01,
+                                     0x48, 0x8b, 0x05, 0x00, 0x10, 0x00, 0x00, 0x75, 0xe7, 0xcc };
+    struct lower_config c = { .model = MODEL_TSO, .fp_model = FP_EXACT, .features = { .lse = true }, .is_unaligned = always, .code_va = 0x7ffd00100000,
+                              .stub_indirect = 0x7ffd00000000, .stub_return = 0x7ffd00000180 };
+    struct lower_result r = { .code = words, .code_capacity = 4096, .entries = entries, .entry_capacity = 64, .exits = exits, .exit_capacity = 64,
+                              .points = points, .point_capacity = 1024, .work = work };
+    code = bytes;
+    length = sizeof bytes;
+    EXPECT_EQ(LOWER_OK, lower_region(&c, &source, BASE, &r));
+}
+
 TEST_MAIN
