@@ -122,8 +122,10 @@ struct lower_deferred *lower_defer(struct lower_context *cx, void (*emit)(struct
         return &cx->chain_again;
     }
     if (cx->deferred_count >= LOWER_DEFERRED - 1) {
+        struct lower_deferred *none = &cx->work->deferred[LOWER_DEFERRED - 1];      // never emitted: the region is thrown away. Its label is looked at
+        *none = (struct lower_deferred){ 0 };
         cx->full = true;
-        return &cx->work->deferred[LOWER_DEFERRED - 1];     // written, never read: the region is thrown away
+        return none;
     }
     struct lower_deferred *d = &cx->work->deferred[cx->deferred_count++];
     *d = (struct lower_deferred){ .emit = emit, .label = lower_label(cx), .state = lower_state_now(cx), .live = cx->live, .read = cx->read,

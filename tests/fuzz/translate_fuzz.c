@@ -18,7 +18,7 @@ struct header {
     uint8_t entry;              // the requested address: this far into the code
     uint8_t page_offset;        // of the first byte: 16 times this
     uint8_t ec_page;            // bit n: page n of the code is ARM64EC
-    uint8_t room;               // of the little buffers
+    uint8_t room;               // of the little buffers; bit 7: large regions
 };
 
 struct code { const uint8_t *bytes; size_t size; uint64_t va; uint8_t ec_page; };
@@ -61,7 +61,7 @@ static bool is_loose(void *context, uint64_t va, unsigned bytes)
 static struct lower_config configure(const struct header *h)
 {
     struct lower_config c = { .model = h->variant & 1 ? MODEL_TSO : MODEL_PLAIN, .fp_model = h->variant & 4 ? FP_EXACT : FP_FAST, .trap_by_brk = h->variant & 2, .code_va = 0x7ffd00100000,
-                              .stub_indirect = 0x7ffd00000000, .stub_return = 0x7ffd00000180, .max_instructions = h->max_instructions, .verify = h->variant & 8, .large = h->variant & 16, .is_loose = is_loose };
+                              .stub_indirect = 0x7ffd00000000, .stub_return = 0x7ffd00000180, .max_instructions = h->max_instructions, .verify = h->variant & 8, .large = h->room & 128, .is_loose = is_loose };
     bool *feature = (bool *)&c.features;
     for (unsigned i = 0; i < sizeof c.features; i++)
         feature[i] = h->features[i / 8 % 2] >> i % 8 & 1;

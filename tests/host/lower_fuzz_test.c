@@ -92,6 +92,20 @@ TEST(what_fuzzing_found)
                "0a 0a 0a 00 00 00 47 0f b6 14 08 46 88 14 0a 49 83 c1 01 49 39 c9 72 ee 48 c7 00 00 00 00 3d 5d c3");
 }
 
+TEST(no_room_out_of_line)
+{
+    // More pieces of code out of line than there is room for, and the one of the RET, which comes last, asks for another.
+    enum { DIVISIONS = 500, BRANCHES = 480 };
+    static uint8_t input[8 + 3 * DIVISIONS + 6 * BRANCHES + 1] = { [7] = 0x80 };
+    uint8_t *at = input + 8;
+    for (unsigned i = 0; i < DIVISIONS; i++, at += 3)
+        memcpy(at, "\x48\xf7\xf9", 3);                         // idiv rcx
+    for (unsigned i = 0; i < BRANCHES; i++, at += 6)
+        memcpy(at, "\x0f\x8a\0\0\x70\0", 6);                  // jp to code outside
+    *at = 0xc3;
+    EXPECT_EQ(0, LLVMFuzzerTestOneInput(input, sizeof input));
+}
+
 TEST(small_buffers_give_full)
 {
     for (unsigned i = 0; i < CODE; i++)
