@@ -45,7 +45,10 @@ void emu_fault_as_x64(struct emu_process *p, const struct trap_frame *frame, str
     bool masked = insn.op == X64_VMASKMOVPS || insn.op == X64_VMASKMOVPD || insn.op == X64_VPMASKMOVD || insn.op == X64_VPMASKMOVQ;
     if (masked && insn.opd[0].kind == X64_OPD_MEM)
         *kind = 1;
-    if (!(insn.form & X64_F_MEM) || insn.mem.vsib || masked)
+    unsigned element = insn.op == X64_VMASKMOVPS || insn.op == X64_VPMASKMOVD ? 4 : masked ? 8 : insn.mem.vsib ? insn.opd[insn.mem_operand].size : 0;
+    if (element && leaves_half(*address, element))
+        general_protection(exception);
+    if (!(insn.form & X64_F_MEM) || element)
         return;
     const struct x64_operand *operand = &insn.opd[insn.mem_operand];
     uint64_t start = interpret_address(frame, &insn);

@@ -56,8 +56,8 @@ class Fex(unittest.TestCase):
         self.assertEqual(self.fex.verdict({"theirs": 1}), "unknown")
 
     def test_reasons(self):
-        def reasons(*words):
-            return self.fex.reasons({"words": [f"{word:08x}" for word in words], "ours": len(words)})
+        def reasons(*words, theirs=2, raises=""):
+            return self.fex.reasons({"words": [f"{word:08x}{raises}" for word in words], "ours": len(words), "theirs": theirs})
         self.assertEqual(reasons(0x0b000021), ["selection"])                # add w1, w1, w0
         self.assertEqual(reasons(0xd53b420a, 0xd263014a), ["carry"])        # mrs x10, NZCV
         self.assertEqual(reasons(0xaa1b03f7), ["parity"])                   # mov x23, x27
@@ -65,6 +65,11 @@ class Fex(unittest.TestCase):
         self.assertEqual(reasons(0xf9400337), ["selection"])                # ldr x23, [x25]: no data processing
         self.assertEqual(reasons(0x12000d4a), ["align"])                    # and w10, w10, #0xf
         self.assertEqual(reasons(0x0e043e4a), ["nan"])                      # mov w10, v18.s[0]
+        self.assertEqual(reasons(0xd53b442a), ["exact"])                    # mrs x10, FPSR
+        self.assertEqual(reasons(0x34000043, raises=":d"), ["divide"])      # cbz w3, to code that raises #DE
+        self.assertEqual(reasons(0x34000043, raises=":f"), ["fault"])
+        self.assertEqual(reasons(0x33001d48), ["selection"])                # bfxil w8, w10, #0, #8
+        self.assertEqual(reasons(0x33001d48, theirs=1), ["merge"])
 
 
 class Hot(unittest.TestCase):
