@@ -384,7 +384,6 @@ static bool take_mov(struct lower_context *cx, const struct lower_insn *insn, ui
 static void rotate_flags(struct lower_context *cx, const struct lower_lazy *l, bool left)
 {
     unsigned bits = l->bytes * 8;
-    lower_point_at(cx, cx->settle_rip);
     if (cx->flags.nz == NZ_FCMP)
         lower_flags_to_hw(cx, cx->live | X64_OF, CF_INVERTED);
     a64_extr(cx->b, lower_size(l->bytes), 7, l->from, l->from, (l->amount + bits - (left ? 1 : 2)) % bits);
@@ -431,6 +430,8 @@ static bool take_shift(struct lower_context *cx, const struct lower_insn *insn, 
     bool left = new.kind == A64_LSL, right = new.kind == A64_LSR && width <= 32;
     new.wide |= right || (left && width + n <= 32);
     new.narrow |= n < 32 && (left || right);
+    if (flags && rotate)
+        lower_point_at(cx, cx->settle_rip);     // who leaves here does it again: it is not lazy yet
     put(cx, new, live);
     if (flags && rotate)
         rotate_flags(cx, &new, x->op == X64_ROL);
