@@ -40,6 +40,7 @@ bool lower_pop_insn(struct lower_context *cx, const struct x64_insn *insn)
     }
     // To memory: an address based on rsp uses the value after the increment (SDM vol. 2, POP), which a fault of the store takes back.
     lower_pop(cx, bytes, t);
+    lower_sum_forget(cx);                                   // of rsp and an index
     cx->rsp = -(int32_t)bytes;
     lower_point_here(cx);
     lower_store(cx, log2, t, lower_address(cx, insn, log2));
