@@ -55,7 +55,7 @@ static struct flags_after passed_on(const struct lower_context *cx, const struct
 
 static bool is_indirect_call(const struct lower_context *cx, const struct lower_block *k)
 {
-    return k->count && k->end == END_INDIRECT && x64_flow(&cx->work->insns[k->first + k->count - 1].x) == X64_FLOW_CALL_INDIRECT;
+    return k->count && k->end == END_INDIRECT && x64_flow(&lower_last(cx, k)->x) == X64_FLOW_CALL_INDIRECT;
 }
 
 // What becomes of the flags at rip, outside of the region, before they are written.
@@ -135,7 +135,7 @@ static struct flags_after after_block(struct lower_context *cx, const struct low
     case END_NEXT:
         if (!lower_returns_in(cx, k) || k->unchanged)
             return next;
-        taken = passed_on(cx, &cx->work->insns[k->first + k->count - 1].x, false);      // to another address
+        taken = passed_on(cx, &lower_last(cx, k)->x, false);      // to another address
         // fall through
     case END_BRANCH:
         return (struct flags_after){ next.read | taken.read, next.observed | taken.observed, next.enter | taken.enter, next.back | taken.back };
@@ -145,7 +145,7 @@ static struct flags_after after_block(struct lower_context *cx, const struct low
             return taken;
         taken.enter |= taken.read & (k->back >= 0 ? blocks[k->back].enter_in : k->next_enter);
         return taken;
-    default: return k->count ? passed_on(cx, &cx->work->insns[k->first + k->count - 1].x, false) : unknown;
+    default: return k->count ? passed_on(cx, &lower_last(cx, k)->x, false) : unknown;
     }
 }
 
@@ -153,7 +153,7 @@ static void look_outside(struct lower_context *cx, struct lower_block *k)
 {
     bool next = (k->end == END_NEXT || k->end == END_BRANCH) && k->next < 0;
     bool taken = ((k->end == END_BRANCH || k->end == END_JUMP) && k->taken < 0) || k->end == END_CALL;
-    bool loose = k->count && cx->work->insns[k->first + k->count - 1].loose & LOOSE_REL;
+    bool loose = k->count && lower_last(cx, k)->loose & LOOSE_REL;
     bool back = cx->config->no_readers && k->back < 0 && (k->end == END_CALL || is_indirect_call(cx, k));
     struct flags_after after_next = next || back ? look_ahead(cx, k->next_rip) : unknown;
     struct flags_after after_taken = taken && !loose ? look_ahead(cx, k->taken_rip) : unknown;

@@ -12,11 +12,6 @@ enum { DEEPEST = 3, LEAF_INSNS = 64, CALLER_INSNS = 32, REFUSED = 16 };
 
 struct taking { uint64_t refused[REFUSED]; unsigned refused_count; };
 
-static const struct lower_insn *last_of(const struct lower_context *cx, const struct lower_block *k)
-{
-    return &cx->work->insns[k->first + k->count - 1];
-}
-
 static bool is_return(const struct x64_insn *x) { return x->op == X64_RET && x->opsize == 8; }
 
 // Whether the blocks from `first` on are a function of which every way out is a RET or a call that comes back. Where it begins, or -1.
@@ -26,7 +21,7 @@ static int function_at(const struct lower_context *cx, uint32_t first, uint32_t 
     bool calls = false;
     for (uint32_t i = first; i < cx->block_count; i++) {
         const struct lower_block *k = &cx->work->blocks[i];
-        const struct x64_insn *last = &last_of(cx, k)->x;
+        const struct x64_insn *last = &lower_last(cx, k)->x;
         bool call = k->end == END_CALL || (k->end == END_INDIRECT && x64_flow(last) == X64_FLOW_CALL_INDIRECT);
         bool good = call ? k->back >= 0
                     : k->end == END_NEXT ? k->next >= 0
@@ -55,7 +50,7 @@ static void take_in(struct lower_context *cx, struct taking *t, uint32_t call)
     struct lower_block *blocks = cx->work->blocks, *k = &blocks[call];
     const uint64_t rip = k->taken_rip, first_rip = cx->first, last_rip = cx->last;
     const uint32_t first = cx->block_count, insns = cx->insn_count, most = cx->max_insns, assumptions = cx->result->assumption_count;
-    if (k->back < 0 || k->depth == DEEPEST || last_of(cx, k)->loose || !only_way_back(cx, call) || cx->source->is_ec(cx->source->context, rip))
+    if (k->back < 0 || k->depth == DEEPEST || lower_last(cx, k)->loose || !only_way_back(cx, call) || cx->source->is_ec(cx->source->context, rip))
         return;
     for (unsigned i = 0; i < t->refused_count; i++)
         if (t->refused[i] == rip)
@@ -78,7 +73,7 @@ static void take_in(struct lower_context *cx, struct taking *t, uint32_t call)
     for (uint32_t i = first; i < cx->block_count; i++) {
         blocks[i].depth = (uint8_t)(k->depth + 1);
         blocks[i].call = (uint16_t)call;
-        if (is_return(&last_of(cx, &blocks[i])->x) && blocks[i].end == END_INDIRECT) {
+        if (is_return(&lower_last(cx, &blocks[i])->x) && blocks[i].end == END_INDIRECT) {
             blocks[i].taken_in = true;
             blocks[i].end = END_NEXT;
             blocks[i].next = k->back;
@@ -162,7 +157,7 @@ static void put_in_order(struct lower_context *cx)
         place(cx, i, order, &count);
     for (uint32_t i = 0; i < count; i++)
         now[order[i]] = (uint16_t)i;
-    lower_blocks_move(cx, order);
+    lower_blocks_move(cx, 0, order);
     for (uint32_t i = 0; i < cx->block_count; i++) {
         int16_t *ways[] = { &blocks[i].next, &blocks[i].taken, &blocks[i].back };
         for (unsigned w = 0; w < 3; w++)

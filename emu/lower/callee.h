@@ -9,5 +9,5 @@ void lower_callees_take_in(struct lower_context *cx);
 // Whether the block ends with the RET of a callee that has been taken in.
 static inline bool lower_returns_in(const struct lower_context *cx, const struct lower_block *k)
 {
-    return k->taken_in && cx->work->insns[k->first + k->count - 1].x.op == X64_RET;
+    return k->taken_in && lower_last(cx, k)->x.op == X64_RET;
 }

@@ -300,10 +300,15 @@ struct lower_context {
     uint32_t exact_back;
 };
 
+static inline const struct lower_insn *lower_last(const struct lower_context *cx, const struct lower_block *k)
+{
+    return &cx->work->insns[k->first + k->count - 1];
+}
+
 // ---- stages
 bool lower_discover(struct lower_context *cx, uint64_t rip);    // false: nothing executable at rip
 void lower_discover_from(struct lower_context *cx, uint64_t rip);           // blocks of one function, behind those that are there
-void lower_blocks_move(struct lower_context *cx, uint16_t *order);          // block i becomes what order[i] was; order is used up
+void lower_blocks_move(struct lower_context *cx, uint32_t first, uint16_t *order);      // from `first` on block i becomes what order[i] was; order is used up
 void lower_analyse(struct lower_context *cx);
 // Whether flags are read behind the return of the call that ends the block (lower_config.no_readers).
 bool lower_returns_to_reader(const struct lower_context *cx, const struct lower_block *k);

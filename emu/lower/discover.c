@@ -266,7 +266,7 @@ static void decode_block(struct lower_context *cx, uint64_t rip, uint64_t entry_
     if (!k->count)
         return;                         // nothing here: leave it outside
     cx->block_count++;
-    const struct lower_insn *last = &cx->work->insns[k->first + k->count - 1];
+    const struct lower_insn *last = lower_last(cx, k);
     bool comes_back = k->end == END_CALL || x64_flow(&last->x) == X64_FLOW_CALL_INDIRECT || x64_flow(&last->x) == X64_FLOW_SYSCALL;
     bool loose = last->loose & LOOSE_REL;
     if (comes_back && !cx->config->verify)          // one that verifies has one entry only
@@ -282,7 +282,7 @@ static void sort_by_address(struct lower_context *cx, uint32_t first)
 {
     struct lower_block *blocks = cx->work->blocks;
     uint16_t order[LOWER_BLOCKS];
-    for (uint32_t i = 0; i < cx->block_count; i++)
+    for (uint32_t i = first; i < cx->block_count; i++)
         order[i] = (uint16_t)i;
     for (uint32_t gap = 121; gap; gap /= 3)
         for (uint32_t i = first + gap; i < cx->block_count; i++) {
@@ -292,13 +292,13 @@ static void sort_by_address(struct lower_context *cx, uint32_t first)
                 order[j] = order[j - gap];
             order[j] = item;
         }
-    lower_blocks_move(cx, order);
+    lower_blocks_move(cx, first, order);
 }
 
-void lower_blocks_move(struct lower_context *cx, uint16_t *order)
+void lower_blocks_move(struct lower_context *cx, uint32_t first, uint16_t *order)
 {
     struct lower_block *blocks = cx->work->blocks;
-    for (uint32_t i = 0; i < cx->block_count; i++) {        // each cycle of the permutation
+    for (uint32_t i = first; i < cx->block_count; i++) {        // each cycle of the permutation
         if (order[i] == i)
             continue;
         struct lower_block saved = blocks[i];
@@ -310,7 +310,7 @@ void lower_blocks_move(struct lower_context *cx, uint16_t *order)
         blocks[to] = saved;
         order[to] = (uint16_t)to;
     }
-    for (uint32_t i = 0; i < cx->block_count; i++)
+    for (uint32_t i = first; i < cx->block_count; i++)
         own(cx, i);
 }
 
@@ -322,7 +322,7 @@ static void find_ways(struct lower_context *cx, uint32_t first)
         int next = -1, taken = -1, back = -1;
         if (k->end == END_NEXT || k->end == END_BRANCH || k->end == END_UNDECODED)
             find_block(cx, k->next_rip, &next);
-        const struct lower_insn *last = &cx->work->insns[k->first + k->count - 1];
+        const struct lower_insn *last = lower_last(cx, k);
         if ((k->end == END_BRANCH || k->end == END_JUMP) && !(last->loose & LOOSE_REL))
             find_block(cx, k->taken_rip, &taken);
         if ((x64_flow(&last->x) == X64_FLOW_CALL || x64_flow(&last->x) == X64_FLOW_CALL_INDIRECT) && cx->config->stub_return && !cx->config->verify)

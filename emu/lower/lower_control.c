@@ -74,7 +74,7 @@ static void push_shadow(struct lower_context *cx)
     cx->result->returns = true;
     a64_label_use(&cx->labels, cx->b, lower_join_label(cx, lower_join_canonical(cx, back)), A64_REACH_19);
     a64_adr(cx->b, 30, 0);
-    a64_stp(cx->b, A64_X, A64_PRE, 10, 30, 14, -16);        // CTX_SHADOW_PUSH
+    lower_shadow_push(cx);
 }
 
 // A call of an EC function whose entry thunk is known, and whose return looks at no flags. They are lost.
@@ -181,6 +181,21 @@ static void return_elsewhere(struct lower_context *cx, const struct lower_deferr
     lower_go_indirect(cx, 9, d->value, NULL);
 }
 
+// What RET pops, and the bytes that it adds to rsp.
+static void pop_target(struct lower_context *cx, a64_reg target, uint64_t extra)
+{
+    if (cx->stack_run) {
+        lower_pop(cx, 8, target);
+        cx->rsp += (int32_t)extra;
+        lower_stack_settle(cx);
+    } else if (extra) {
+        lower_load(cx, 3, A64_ZERO, target, lower_mem_register(A64_SP));
+        lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra + 8);
+    } else {
+        lower_pop(cx, 8, target);
+    }
+}
+
 // Of a callee in the region: the code behind its call comes next.
 static bool return_in(struct lower_context *cx, uint64_t extra)
 {
@@ -194,16 +209,7 @@ static bool return_in(struct lower_context *cx, uint64_t extra)
         return true;
     }
     a64_reg target = lower_temp(cx);
-    if (cx->stack_run) {
-        lower_pop(cx, 8, target);
-        cx->rsp += (int32_t)extra;
-        lower_stack_settle(cx);
-    } else if (extra) {
-        lower_load(cx, 3, A64_ZERO, target, lower_mem_register(A64_SP));
-        lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra + 8);
-    } else {
-        lower_pop(cx, 8, target);
-    }
+    pop_target(cx, target, extra);
     a64_reg expected = lower_imm(cx, A64_X, cx->block->next_rip), other = lower_temp(cx);
     struct lower_deferred *elsewhere = lower_defer(cx, return_elsewhere);
     elsewhere->reg[0] = target;
@@ -225,19 +231,12 @@ bool lower_ret(struct lower_context *cx, const struct x64_insn *insn)
         cx->returning = false;
         if (extra)
             lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra);
-    } else if (cx->stack_run) {
-        lower_pop(cx, 8, 9);
-        cx->rsp += (int32_t)extra;
-        lower_stack_settle(cx);
-    } else if (sure) {                  // x9 is only for who is found to go elsewhere (run/svc.c): no memory order
+    } else if (sure && !cx->stack_run) {                  // x9 is only for who is found to go elsewhere (run/svc.c): no memory order
         a64_ldr_post(cx->b, 3, A64_ZERO, 9, A64_SP, 8);
         if (extra)
             lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra);
-    } else if (extra) {
-        lower_load(cx, 3, A64_ZERO, 9, lower_mem_register(A64_SP));
-        lower_add_imm(cx, A64_X, A64_SP, A64_SP, (int64_t)extra + 8);
     } else {
-        lower_pop(cx, 8, 9);
+        pop_target(cx, 9, extra);
     }
     if (sure) {
         lower_order_flush(cx);

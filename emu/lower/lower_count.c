@@ -67,7 +67,7 @@ bool lower_count_loop(struct lower_context *cx, const struct lower_block *k)
     a64_lsrv(buf, s, t, most, t);
     lower_bind(cx, d->back);
     a64_mov_reg(buf, s, b, A64_ZR);         // of 32 bits, the upper half too
-    cx->insn = &cx->work->insns[k->first + k->count - 1];
+    cx->insn = lower_last(cx, k);
     cx->live = cx->insn->live;
     cx->read = cx->insn->read;
     lower_flags_logic(cx, A64_ZR, l.bytes);

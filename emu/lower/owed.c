@@ -96,7 +96,7 @@ static void find_leaves(struct lower_context *cx)
         k->keeps = k->loop_head < 0;
         for (unsigned j = 0; j < k->count && k->keeps; j++)
             k->keeps = lower_owed_takes(cx, &cx->work->insns[k->first + j]);
-        k->leaf = k->keeps && k->end == END_INDIRECT && cx->work->insns[k->first + k->count - 1].x.op == X64_RET;
+        k->leaf = k->keeps && k->end == END_INDIRECT && lower_last(cx, k)->x.op == X64_RET;
     }
     for (bool changed = true; changed;) {
         changed = false;

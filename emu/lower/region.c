@@ -685,7 +685,7 @@ static void lower_block(struct lower_context *cx, struct lower_version *version,
         if (to >= 0 && !cx->work->blocks[to].x87_depth)
             cx->work->blocks[to].x87_depth = (uint8_t)(cx->x87_depth + 1);
     }
-    lower_lazy_end(cx, &cx->work->insns[k->first + k->count - 1]);
+    lower_lazy_end(cx, lower_last(cx, k));
     cx->loose = 0;
     cx->temps = cx->locked = 0;
     if (cx->mask && !cx->mask_taken)

@@ -36,7 +36,6 @@ bool locked_unaligned(const struct code_cache *cache, uint64_t rip)
 // must not go on here until the next interrupt.
 static void note_unaligned(struct emu_process *p, uint64_t pc, uint64_t rip)
 {
-    bool leave = false;
     spin_lock(&emu_lock);
     struct region *region = state_region(p, pc);
     if (region && !region->dead) {
@@ -48,7 +47,7 @@ static void note_unaligned(struct emu_process *p, uint64_t pc, uint64_t rip)
         if (noted && region->unaligned >= UNALIGNED_LEAST && region->unaligned * UNALIGNED_WORDS * 4 >= region->code_bytes)
             region_evict(region);
     }
-    leave = region && region->dead && !region->once && !region->sealed;
+    bool leave = reclaim_leaves(region);
     spin_unlock(&emu_lock);
     if (leave)                  // the region stays as long as this thread is in it
         reclaim_seal(region);

@@ -301,7 +301,7 @@ void emu_interrupt(struct emu_process *p, struct trap_frame *frame, uva_t cpu_ar
     struct region *region = state_region(p, frame->elr);
     if (region)
         hot_sample(region);
-    bool leave = region && region->dead && !region->once && !region->sealed;
+    bool leave = reclaim_leaves(region);
     if (region && !region->dead && !region->cache->owner && (!p->shares || region->cache != shared_cache(p)))
         seclude(p, region);
     if (p->hot.used)

@@ -194,6 +194,7 @@ bool     reclaim_need(struct code_cache *cache);    // the cache is full: dooms 
 void     reclaim_forget(struct code_cache *cache);  // the cache goes
 // Waits until something may have become free. No lock held; nothing of the caller's may depend on a region.
 void     reclaim_wait(void);
+static inline bool reclaim_leaves(const struct region *region) { return region && region->dead && !region->once && !region->sealed; }
 void     reclaim_seal(struct region *region);    // dead: who is in it leaves at the next block's head. No lock held, a thread of this core is in it
 
 // shadow.c: emu_lock is held
